@@ -1,1 +1,7 @@
-//! c
+//! Bytes and time in, segments and playlists out.
+//!
+//! The pure core of airtight: no clock, no file, no socket, no task, no randomness. Modules follow
+//! the way of a frame: [`grid`] says which segment a sample belongs to.
+
+pub mod grid;
+pub mod id;

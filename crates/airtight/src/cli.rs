@@ -1,0 +1,150 @@
+//! The command line: which command was asked for, with which settings.
+//!
+//! Commands and their flags come from tables; a role never sees clap.
+
+use std::{collections::BTreeMap, ffi::OsString};
+
+use clap::{Arg, ArgAction, ArgMatches};
+
+use crate::config::{KEYS, Key, SettingError, Settings};
+
+/// One command and the settings that it reads.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    keys: &'static [&'static str],
+}
+
+/// Settings that every command reads.
+const EVERYWHERE: &[&str] = &["config", "log-format", "log"];
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "up",
+        about: "Run the whole system, supervised, and print what to open",
+        keys: &[
+            "signal",
+            "input",
+            "run-dir",
+            "segment",
+            "parts",
+            "window",
+            "retention",
+            "retention-bytes",
+            "ffmpeg",
+        ],
+    },
+    Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &["run-dir"] },
+    Command {
+        name: "worker",
+        about: "Encode one signal into a shared folder and/or onto packagers",
+        keys: &["signal", "name", "input", "output", "packagers", "segment", "parts", "retention", "ffmpeg"],
+    },
+    Command {
+        name: "packager",
+        about: "Publish the signals of a folder over HTTP",
+        keys: &["name", "root", "spool", "listen", "window", "retention", "retention-bytes"],
+    },
+    Command {
+        name: "discovery",
+        about: "Find the signals that are ingested and tell the reporter",
+        keys: &["output", "packagers", "reporter", "interval", "once", "listen"],
+    },
+    Command {
+        name: "reporter",
+        about: "Answer which signals there are: GET /ingests",
+        keys: &["listen", "expiry", "state"],
+    },
+    Command {
+        name: "origin",
+        about: "Serve viewers from the packagers",
+        keys: &["name", "listen", "reporter", "packagers", "peers", "window", "state"],
+    },
+    Command { name: "end", about: "End the event of a signal", keys: &["packagers", "output"] },
+];
+
+/// What was asked for.
+pub struct Invocation {
+    /// Name of the command.
+    pub command: String,
+    /// Its settings.
+    pub settings: Settings,
+    /// Arguments without a flag: the signal of `end`.
+    pub operands: Vec<String>,
+}
+
+/// Parses the command line, the environment and the settings file.
+///
+/// # Errors
+/// Unknown or malformed settings. A command line that clap refuses ends the program with code 2.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, SettingError> {
+    let matches = cli().get_matches_from(args);
+    let (name, matches) = matches.subcommand().expect("clap requires a command");
+    let flags = flags(matches);
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.to_string_lossy().into_owned())))
+        .collect();
+    let file = settings_file(flags.get("config").or_else(|| environment.get("AIRTIGHT_CONFIG")))?;
+    let operands = matches.try_get_many::<String>("operand").ok().flatten();
+    Ok(Invocation {
+        command: name.to_owned(),
+        settings: Settings::new(name, flags, environment, &file)?,
+        operands: operands.into_iter().flatten().cloned().collect(),
+    })
+}
+
+fn cli() -> clap::Command {
+    let commands = COMMANDS.iter().map(|c| {
+        let keys = KEYS.iter().filter(|k| EVERYWHERE.contains(&k.name) || c.keys.contains(&k.name));
+        let command = clap::Command::new(c.name).about(c.about).args(keys.map(flag));
+        match c.name {
+            "end" => command.arg(Arg::new("operand").value_name("SIGNAL").required(true)),
+            _ => command,
+        }
+    });
+    clap::Command::new("airtight")
+        .about("Live streaming without downtime")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(commands)
+}
+
+fn flag(key: &Key) -> Arg {
+    let arg = Arg::new(key.name).long(key.name).help(key.help).value_name("VALUE");
+    match key.name {
+        "once" | "spool" => arg.num_args(0..=1).default_missing_value("true").action(ArgAction::Set),
+        _ => arg.action(ArgAction::Set),
+    }
+}
+
+fn flags(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
+    let given = |key: &'static str| matches.try_get_one::<String>(key).ok().flatten().cloned();
+    KEYS.iter().filter_map(|k| Some((k.name, given(k.name)?))).collect()
+}
+
+fn settings_file(path: Option<&String>) -> Result<String, SettingError> {
+    match (std::fs::read_to_string(path.map_or("airtight.toml", String::as_str)), path) {
+        (Ok(text), _) => Ok(text),
+        (Err(e), None) if e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        (Err(e), _) => {
+            let path = path.map_or("airtight.toml", String::as_str);
+            Err(SettingError::new(format!("the settings file '{path}' can't be read: {e}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_keys_that_exist() {
+        for command in COMMANDS {
+            for key in command.keys {
+                assert!(KEYS.iter().any(|k| k.name == *key), "{}: {key}", command.name);
+            }
+        }
+        cli().debug_assert();
+    }
+}

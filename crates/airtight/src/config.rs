@@ -1,0 +1,300 @@
+//! Settings: one table of keys, looked up in five places, checked before any side effect.
+//!
+//! A value comes from the flag, else the `AIRTIGHT_…` variable, else the variable that the seed
+//! system used, else `airtight.toml`, else the default. A wrong one ends the program with exit
+//! code 2 and a sentence that names the key, where it came from, the value and what would be right.
+//! Roles turn [`Settings`] into a config struct of their own; nothing else reads the environment.
+
+use std::{collections::BTreeMap, fmt::Display, str::FromStr};
+
+use thiserror::Error;
+
+/// One setting: `--name`, `AIRTIGHT_NAME`, `name = …`.
+#[derive(Debug)]
+pub struct Key {
+    /// The name of the flag and of the key in `airtight.toml`.
+    pub name: &'static str,
+    /// What it is for, with unit, range and default.
+    pub help: &'static str,
+}
+
+/// Every setting there is.
+pub const KEYS: &[Key] = &[
+    Key { name: "config", help: "File of settings [default: airtight.toml, if there is one]" },
+    Key { name: "log-format", help: "text or json [default: text]" },
+    Key { name: "log", help: "Least level that is logged: error, warn, info, debug, trace [default: info]" },
+    Key { name: "signal", help: "Name of the programme [default: live01]" },
+    Key {
+        name: "name",
+        help: "Name of this part: worker a or b, server1 or server2, origin1 or origin2 [default: the first]",
+    },
+    Key {
+        name: "input",
+        help: "Media file, folder of media files, or 'testsrc' for the generated programme [default: ./input]",
+    },
+    Key {
+        name: "output",
+        help: "Shared folder [default: ./output for a worker without packagers, and for discovery]",
+    },
+    Key { name: "packagers", help: "URLs of the packagers, separated by commas" },
+    Key { name: "reporter", help: "URL of the reporter [default: http://localhost:2000]" },
+    Key { name: "peers", help: "URLs of the other origins, separated by commas" },
+    Key { name: "listen", help: "Address to listen on: port, or host:port [host: 127.0.0.1]" },
+    Key { name: "root", help: "Folder that the packager serves [default: ./output]" },
+    Key {
+        name: "spool",
+        help: "true if the packager owns its folder: it is filled by PUT and expires there [default: false]",
+    },
+    Key {
+        name: "segment",
+        help: "Segment and target duration, whole milliseconds, 1000 to 6000 [default: 2000]",
+    },
+    Key { name: "parts", help: "Parts per segment, 1 to 10 [default: 4]" },
+    Key { name: "window", help: "Seconds of media that a playlist offers, 6 to 3600 [default: 30]" },
+    Key { name: "retention", help: "Seconds of media that are kept on disk, 30 to 86400 [default: 300]" },
+    Key {
+        name: "retention-bytes",
+        help: "Bytes of media that are kept on disk per signal, at least 16777216 [default: 4294967296]",
+    },
+    Key { name: "ffmpeg", help: "The ffmpeg program [default: ffmpeg]" },
+    Key {
+        name: "state",
+        help: "Folder for what outlives a restart: the last good answer, the registry [default: none]",
+    },
+    Key {
+        name: "interval",
+        help: "Milliseconds between two rounds of discovery, 100 to 60000 [default: 1000]",
+    },
+    Key {
+        name: "expiry",
+        help: "Seconds after which a report that is not renewed is forgotten, 1 to 3600 [default: 5]",
+    },
+    Key {
+        name: "run-dir",
+        help: "Folder of a system that `up` runs: state, logs, spools [default: .airtight]",
+    },
+    Key {
+        name: "once",
+        help: "true for one round of discovery whose outcome is the exit status [default: false]",
+    },
+];
+
+/// A setting that can't be used. The program ends with exit code 2.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct SettingError(String);
+
+impl SettingError {
+    /// A setting error with this sentence.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+/// The settings of one command, not yet typed.
+#[derive(Debug, Default)]
+pub struct Settings {
+    command: String,
+    flags: BTreeMap<&'static str, String>,
+    environment: BTreeMap<String, String>,
+    file: toml::Table,
+}
+
+struct Found {
+    text: String,
+    from: String,
+}
+
+impl Settings {
+    /// Settings of `command` from its flags, the environment and the text of `airtight.toml`.
+    ///
+    /// # Errors
+    /// A file that is no TOML, or a key or `AIRTIGHT_…` variable that does not exist.
+    pub fn new(
+        command: &str,
+        flags: BTreeMap<&'static str, String>,
+        environment: BTreeMap<String, String>,
+        file: &str,
+    ) -> Result<Self, SettingError> {
+        let file = file.parse::<toml::Table>().map_err(|e| {
+            let line = e.span().map_or(1, |s| file[..s.start.min(file.len())].lines().count().max(1));
+            SettingError(format!("airtight.toml, line {line}: {}", e.message()))
+        })?;
+        let settings = Self { command: command.to_owned(), flags, environment, file };
+        settings.check_names()?;
+        Ok(settings)
+    }
+
+    fn check_names(&self) -> Result<(), SettingError> {
+        for (name, value) in &self.file {
+            let section = value.as_table();
+            let names: Vec<&str> =
+                section.map_or_else(|| vec![name.as_str()], |t| t.keys().map(String::as_str).collect());
+            if let Some(unknown) = names.iter().find(|n| !is_key(n)) {
+                return Err(SettingError(format!(
+                    "airtight.toml has an unknown key '{unknown}': {}",
+                    nearest(unknown)
+                )));
+            }
+        }
+        for name in self.environment.keys() {
+            if let Some(key) = name.strip_prefix("AIRTIGHT_").filter(|k| *k != "HANDOVER") {
+                let key = key.to_ascii_lowercase().replace('_', "-");
+                if !is_key(&key) {
+                    return Err(SettingError(format!("{name} is no setting: {}", nearest(&key))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&self, key: &'static str, seed: Option<&str>) -> Option<Found> {
+        debug_assert!(is_key(key), "{key} is in the table");
+        let flag = || self.flags.get(key).map(|v| Found { text: v.clone(), from: format!("--{key}") });
+        let variable = |name: String| {
+            // A variable that is set to nothing counts as not set, as compose files leave them.
+            let text = self.environment.get(&name).filter(|v| !v.is_empty())?.clone();
+            Some(Found { text, from: name })
+        };
+        let own = || variable(format!("AIRTIGHT_{}", key.to_ascii_uppercase().replace('-', "_")));
+        let file = || {
+            let section = self.file.get(&self.command).and_then(|t| t.get(key));
+            let value = section.or_else(|| self.file.get(key))?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(Found { text, from: format!("airtight.toml, {key}") })
+        };
+        flag().or_else(own).or_else(|| seed.and_then(|s| variable(s.to_owned()))).or_else(file)
+    }
+
+    /// The value of `key` (or of the seed variable `seed`), if one is set.
+    ///
+    /// # Errors
+    /// A value that does not parse, with the reason that its type gives.
+    pub fn opt<T>(&self, key: &'static str, seed: Option<&str>) -> Result<Option<T>, SettingError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some(found) = self.find(key, seed) else { return Ok(None) };
+        match found.text.trim().parse() {
+            Ok(value) => Ok(Some(value)),
+            Err(reason) => {
+                Err(SettingError(format!("{} = '{}' can't be used: {reason}", found.from, found.text.trim())))
+            }
+        }
+    }
+
+    /// The value of `key`, or `default`.
+    ///
+    /// # Errors
+    /// As [`Settings::opt`].
+    pub fn get<T>(&self, key: &'static str, seed: Option<&str>, default: T) -> Result<T, SettingError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        Ok(self.opt(key, seed)?.unwrap_or(default))
+    }
+
+    /// A whole number between `range.0` and `range.1`, both allowed.
+    ///
+    /// # Errors
+    /// No whole number, or one outside the range.
+    pub fn within(&self, key: &'static str, range: (u64, u64), default: u64) -> Result<u64, SettingError> {
+        let Some(found) = self.find(key, None) else { return Ok(default) };
+        match found.text.trim().parse::<u64>() {
+            Ok(value) if (range.0..=range.1).contains(&value) => Ok(value),
+            _ => Err(SettingError(format!(
+                "{} = '{}' can't be used: expected a whole number from {} to {}",
+                found.from, found.text, range.0, range.1
+            ))),
+        }
+    }
+
+    /// The values of a list that is separated by commas; `default` is one, too.
+    ///
+    /// # Errors
+    /// An element that does not parse.
+    pub fn list<T>(&self, key: &'static str, default: &str) -> Result<Vec<T>, SettingError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let found = self
+            .find(key, None)
+            .unwrap_or_else(|| Found { text: default.to_owned(), from: "default".to_owned() });
+        let elements = found.text.split(',').map(str::trim).filter(|e| !e.is_empty());
+        elements
+            .map(|e| {
+                e.parse().map_err(|reason| {
+                    SettingError(format!("{} has '{e}', which can't be used: {reason}", found.from))
+                })
+            })
+            .collect()
+    }
+}
+
+fn is_key(name: &str) -> bool {
+    KEYS.iter().any(|k| k.name == name)
+}
+
+/// The remedy for a name that is no key: the key that begins alike, or the whole list.
+fn nearest(name: &str) -> String {
+    let alike = |k: &&Key| k.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    match KEYS.iter().max_by_key(alike).filter(|k| alike(k) >= 3) {
+        Some(key) => format!("did you mean '{}'?", key.name),
+        None => format!("expected one of {}", KEYS.iter().map(|k| k.name).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(
+        flags: &[(&'static str, &str)],
+        environment: &[(&str, &str)],
+        file: &str,
+    ) -> Result<Settings, SettingError> {
+        let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Settings::new("origin", flags, environment, file)
+    }
+
+    #[test]
+    fn flag_beats_own_variable_beats_seed_variable_beats_file_beats_default() {
+        let seed = Some("ORIGIN_PORT");
+        let file = "listen = '5'\n[origin]\nlisten = 4";
+        let layers = [("AIRTIGHT_LISTEN", "2"), ("ORIGIN_PORT", "3")];
+        let get = |s: Settings| s.get::<u16>("listen", seed, 6).unwrap();
+        assert_eq!(get(settings(&[("listen", "1")], &layers, file).unwrap()), 1);
+        assert_eq!(get(settings(&[], &layers, file).unwrap()), 2);
+        assert_eq!(get(settings(&[], &layers[1..], file).unwrap()), 3);
+        assert_eq!(get(settings(&[], &[], file).unwrap()), 4);
+        assert_eq!(get(settings(&[], &[], "listen = '5'").unwrap()), 5);
+        assert_eq!(get(settings(&[], &[("AIRTIGHT_LISTEN", "")], "").unwrap()), 6);
+    }
+
+    #[test]
+    fn an_error_names_the_key_the_value_and_what_would_be_right() {
+        let wrong = settings(&[], &[("AIRTIGHT_SEGMENT", "2s")], "").unwrap();
+        let error = wrong.within("segment", (1000, 6000), 2000).unwrap_err().to_string();
+        assert_eq!(error, "AIRTIGHT_SEGMENT = '2s' can't be used: expected a whole number from 1000 to 6000");
+    }
+
+    #[test]
+    fn unknown_names_are_refused() {
+        let unknown = settings(&[], &[("AIRTIGHT_SEGMNT", "1")], "").unwrap_err().to_string();
+        assert_eq!(unknown, "AIRTIGHT_SEGMNT is no setting: did you mean 'segment'?");
+        let unknown = settings(&[], &[], "[origin]\nlisten_on = 1").unwrap_err().to_string();
+        assert_eq!(unknown, "airtight.toml has an unknown key 'listen_on': did you mean 'listen'?");
+        assert!(settings(&[], &[], "a\nb = 1").unwrap_err().to_string().starts_with("airtight.toml, line 1"));
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let list = settings(&[("peers", "1, 2,")], &[], "").unwrap();
+        assert_eq!(list.list::<u8>("peers", "").unwrap(), [1, 2]);
+        assert_eq!(list.list::<u8>("packagers", "7").unwrap(), [7]);
+    }
+}

@@ -1,0 +1,112 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn non_zero(value: u32) -> NonZeroU32 {
+    NonZeroU32::new(value).unwrap()
+}
+
+fn rate(scale: u32, frame: u32) -> Rate {
+    Rate { scale: non_zero(scale), frame: non_zero(frame) }
+}
+
+fn grid(millis: u32, parts: u32) -> Grid {
+    Grid { millis: non_zero(millis), parts: non_zero(parts) }
+}
+
+/// Every rate of the real world: 23.976 to 60 fps, AAC at 44.1 and 48 kHz, Opus.
+fn rates() -> impl Strategy<Value = Rate> {
+    prop::sample::select(vec![
+        rate(24_000, 1001),
+        rate(24_000, 1000),
+        rate(25_000, 1000),
+        rate(30_000, 1001),
+        rate(30_000, 1000),
+        rate(50_000, 1000),
+        rate(60_000, 1001),
+        rate(60_000, 1000),
+        rate(44_100, 1024),
+        rate(48_000, 1024),
+        rate(48_000, 960),
+    ])
+}
+
+const NOW: u64 = 897_738_816;
+
+#[test]
+fn a_rate_that_divides_the_segment_gives_equal_segments() {
+    let span = grid(2000, 4).span(Number(NOW), &rate(25_000, 1000));
+    assert_eq!((span.first, span.count), (NOW * 50, 50));
+    assert_eq!(span.duration().micros(), 2_000_000);
+}
+
+#[test]
+fn audio_segments_are_93_or_94_frames() {
+    let (grid, rate) = (grid(2000, 4), rate(48_000, 1024));
+    let counts: Vec<_> = (0..8).map(|i| grid.span(Number(NOW + i), &rate).count).collect();
+    assert_eq!(counts.iter().sum::<u64>(), 750);
+    assert!(counts.iter().all(|c| (93..=94).contains(c)), "{counts:?}");
+}
+
+#[test]
+fn parts_of_25_fps_are_13_13_13_11() {
+    let (grid, rate) = (grid(2000, 4), rate(25_000, 1000));
+    let counts: Vec<_> = (0..5).map(|p| grid.part_span(Number(NOW), Part(p), &rate).count).collect();
+    assert_eq!(counts, [13, 13, 13, 11, 0]);
+    assert_eq!(grid.part_count(Number(NOW), &rate), 4);
+}
+
+#[test]
+fn numbers_have_one_spelling() {
+    assert_eq!("897738816".parse(), Ok(Number(NOW)));
+    for bad in ["", "01", "+1", "-1", " 1", "1.0", "18446744073709551616"] {
+        assert_eq!(bad.parse::<Number>(), Err(NumberError), "{bad:?}");
+    }
+}
+
+proptest! {
+    /// Segments tile time: none is empty, none overlaps, none leaves a gap.
+    #[test]
+    fn segments_tile_time(rate in rates(), millis in 1000u32..=6000, n in 1u64..2_000_000_000) {
+        let grid = grid(millis, 4);
+        let (here, next) = (grid.span(Number(n), &rate), grid.span(Number(n + 1), &rate));
+        prop_assert!(here.count > 0);
+        prop_assert_eq!(here.first + here.count, next.first);
+    }
+
+    /// A sample belongs to the one segment whose span holds it.
+    #[test]
+    fn number_of_is_the_inverse_of_span(rate in rates(), millis in 1000u32..=6000, index in 1u64..1 << 40) {
+        let grid = grid(millis, 4);
+        let span = grid.span(grid.number_of(index, &rate), &rate);
+        prop_assert!((span.first..span.first + span.count).contains(&index));
+    }
+
+    /// Parts tile their segment, all but the last hold the same count, and there are as many as said.
+    #[test]
+    fn parts_tile_their_segment(rate in rates(), millis in 1000u32..=6000, parts in 1u32..=10, n in 1u64..2_000_000_000) {
+        let grid = grid(millis, parts);
+        let whole = grid.span(Number(n), &rate);
+        let count = grid.part_count(Number(n), &rate);
+        let mut at = whole.first;
+        for p in 0..count {
+            let part = grid.part_span(Number(n), Part(p), &rate);
+            prop_assert_eq!(part.first, at);
+            prop_assert!(part.count > 0);
+            if p + 1 < count {
+                prop_assert_eq!(part.count, grid.part_samples(&rate));
+            }
+            at += part.count;
+        }
+        prop_assert_eq!(at, whole.first + whole.count);
+    }
+
+    /// Two encoders that start anywhere agree on where any instant lies.
+    #[test]
+    fn the_second_of_a_start_never_matters(rate in rates(), second in 1u64..4_000_000_000) {
+        let index = rate.frame_at_second(second);
+        let start = rate.ticks(index);
+        prop_assert!(u128::from(start.value) >= u128::from(second) * u128::from(rate.scale.get()));
+        prop_assert!(start.value - u64::from(rate.frame.get()) < second * u64::from(rate.scale.get()));
+    }
+}
