@@ -1,7 +1,9 @@
 //! `airtight`: live streaming without downtime. One binary whose commands are the parts.
 
+mod child;
 mod cli;
 mod config;
+mod up;
 
 use std::process::ExitCode;
 
@@ -12,6 +14,11 @@ use config::SettingError;
 const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == child::NAME) {
+        let (code, error) = child::exec(std::env::args_os().skip(1));
+        eprintln!("airtight: {error:#}");
+        return ExitCode::from(code);
+    }
     let outcome = cli::parse(std::env::args_os()).map_err(Into::into).and_then(run);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

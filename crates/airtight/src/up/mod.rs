@@ -1,0 +1,3 @@
+//! `airtight up`: the whole system, supervised.
+
+pub mod handover;
