@@ -3,6 +3,9 @@
 mod child;
 mod cli;
 mod config;
+mod log;
+mod reporter;
+mod serve;
 mod up;
 
 use std::process::ExitCode;
@@ -19,7 +22,7 @@ fn main() -> ExitCode {
         eprintln!("airtight: {error:#}");
         return ExitCode::from(code);
     }
-    let outcome = cli::parse(std::env::args_os()).map_err(Into::into).and_then(run);
+    let outcome = cli::parse(std::env::args_os()).map_err(Into::into).and_then(|invocation| run(&invocation));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -30,8 +33,11 @@ fn main() -> ExitCode {
 }
 
 /// Runs the command to its end.
-fn run(invocation: Invocation) -> anyhow::Result<()> {
+fn run(invocation: &Invocation) -> anyhow::Result<()> {
+    let settings = &invocation.settings;
+    log::start(settings)?;
     match invocation.command.as_str() {
+        "reporter" => reporter::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     }
 }

@@ -1,0 +1,207 @@
+//! The log: one line per event to stderr, for people or for machines.
+//!
+//! Text lines are `2024-04-05 11:23:05 INF message key=value`, in local time. An event that can't be written,
+//! because nobody reads stderr any more, is dropped: a log never ends the program that writes it.
+
+use std::{
+    fmt::{self, Write as _},
+    io,
+    str::FromStr,
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::config::{SettingError, Settings};
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected text or json"),
+        }
+    }
+}
+
+/// Starts the log of this process as `log-format` and `log` say.
+///
+/// # Errors
+/// A format or a level that does not exist.
+pub fn start(settings: &Settings) -> Result<(), SettingError> {
+    let level = settings.get("log", None, Level::INFO)?;
+    // Libraries speak up only when something is wrong.
+    let filter = EnvFilter::new(format!("warn,airtight={level}"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .log_internal_errors(false);
+    match settings.get("log-format", None, Format::Text)? {
+        Format::Text => log.event_format(Line { zone: zone() }).init(),
+        Format::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// The zone that times are told in: `TZ`, else `/etc/localtime`, else UTC.
+pub fn zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+}
+
+/// Formats an event as one line of text.
+struct Line {
+    zone: TimeZone,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = Text::default();
+        event.record(&mut text);
+        writeln!(writer, "{}", line(Timestamp::now(), &self.zone, *event.metadata().level(), &text))
+    }
+}
+
+fn line(moment: Timestamp, zone: &TimeZone, level: Level, text: &Text) -> String {
+    let time = moment.to_zoned_datetime(zone.clone());
+    let level = match level {
+        Level::ERROR => "ERR",
+        Level::WARN => "WRN",
+        Level::INFO => "INF",
+        Level::DEBUG => "DBG",
+        Level::TRACE => "TRC",
+    };
+    format!("{} {level} {}{}", time.strftime("%Y-%m-%d %H:%M:%S"), text.message, text.fields)
+}
+
+/// The message and the fields of an event.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Text {
+    /// Adds a value. Line breaks are escaped, so that an event stays one line whatever it tells of; a value
+    /// with a space is put in quotes, so that it ends where it ends.
+    fn add(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            for character in value.chars() {
+                match character.is_control() {
+                    true => self.message.extend(character.escape_debug()),
+                    false => self.message.push(character),
+                }
+            }
+            return;
+        }
+        let plain = !value.is_empty()
+            && !value.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"' || c == '=');
+        // Writing to a String can't fail.
+        let _ = match plain {
+            true => write!(self.fields, " {}={value}", field.name()),
+            false => write!(self.fields, " {}={value:?}", field.name()),
+        };
+    }
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, &format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::{Layer, layer::SubscriberExt as _};
+
+    use super::*;
+
+    /// Formats every event and keeps the lines.
+    struct Lines(Arc<Mutex<Vec<String>>>, TimeZone);
+
+    impl<S: Subscriber> Layer<S> for Lines {
+        fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            let moment = "2024-04-05T14:23:05Z".parse().unwrap();
+            let mut text = Text::default();
+            event.record(&mut text);
+            self.0.lock().unwrap().push(line(moment, &self.1, *event.metadata().level(), &text));
+        }
+    }
+
+    fn lines(events: impl FnOnce()) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let layer = Lines(lines.clone(), TimeZone::get("America/Sao_Paulo").unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), events);
+        let lines = lines.lock().unwrap();
+        lines.clone()
+    }
+
+    #[test]
+    fn a_line_is_local_time_level_and_message() {
+        let signal = "live01";
+        assert_eq!(
+            lines(|| tracing::info!("Registered signal '{signal}' as ingest source")),
+            ["2024-04-05 11:23:05 INF Registered signal 'live01' as ingest source"]
+        );
+    }
+
+    #[test]
+    fn levels_have_three_letters() {
+        let levels = lines(|| {
+            tracing::error!("m");
+            tracing::warn!("m");
+            tracing::debug!("m");
+            tracing::trace!("m");
+        });
+        let levels: Vec<&str> = levels.iter().map(|line| &line[20..]).collect();
+        assert_eq!(levels, ["ERR m", "WRN m", "DBG m", "TRC m"]);
+    }
+
+    #[test]
+    fn fields_follow_the_message_and_an_event_is_one_line() {
+        let path = "a b";
+        assert_eq!(
+            lines(
+                || tracing::info!(number = 7, path, plain = "x", empty = "", broken = %"1\n2", "two\nlines")
+            ),
+            [r#"2024-04-05 11:23:05 INF two\nlines number=7 path="a b" plain=x empty="" broken="1\n2""#]
+        );
+    }
+
+    #[test]
+    fn a_format_that_does_not_exist_is_refused() {
+        assert_eq!("JSON".parse::<Format>(), Err("expected text or json"));
+    }
+}

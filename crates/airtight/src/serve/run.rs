@@ -1,0 +1,111 @@
+//! The loop that serves a router: accepts, serves, and on the word to stop lets everybody finish.
+//!
+//! The deadline of the end starts with the word to stop, so it never cuts a healthy server. Long answers, such
+//! as event streams, watch the same token and end by themselves.
+
+use std::{io, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+/// Connections served at a time; further ones wait in the socket's backlog.
+const CONNECTIONS: usize = 1024;
+/// For the head of a request, and between two requests of a connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// From the word to stop to the cutting of what is not done.
+const DRAIN: Duration = Duration::from_secs(5);
+/// After the machine refused a connection, for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs a role on a runtime of one thread until it is done.
+///
+/// # Errors
+/// Those of the role, and of a machine that can't run it.
+pub fn block_on<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("can't start the runtime")?.block_on(role)
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT.
+///
+/// # Errors
+/// The machine does not let signals be watched.
+pub fn until_signal() -> anyhow::Result<CancellationToken> {
+    let watch = |kind| signal(kind).context("can't watch signals");
+    let (mut terminate, mut interrupt) = (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopped.cancel();
+    });
+    Ok(stop)
+}
+
+/// Serves `router` until `stop`, then finishes what is open, for five seconds at most.
+pub async fn run_router(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let open = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &slots) => match accepted {
+                Ok((stream, slot)) => serve(stream, slot, router.clone(), &open),
+                Err(error) => {
+                    warn!(%error, "A connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    if timeout(DRAIN, open.shutdown()).await.is_err() {
+        warn!("Connections were cut that did not end within {DRAIN:?}");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = slots.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
+}
+
+fn serve(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, open: &GracefulShutdown) {
+    // Answers are written whole; waiting for more to send gains nothing.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "A connection ended before it began");
+        return;
+    }
+    let service = service_fn(move |request| router.clone().oneshot(request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = open.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!(%error, "A connection broke");
+        }
+        drop(slot);
+    });
+}
