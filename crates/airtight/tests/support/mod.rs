@@ -1,0 +1,196 @@
+//! What the process tests share: roles of the real binary, waiting for a condition, and plain HTTP.
+//!
+//! A role is ended by its own pid when its handle is dropped, so no test leaves a process behind. Nothing here
+//! sleeps for the sake of time: waiting is polling a condition, with a deadline.
+
+// Every test file is a crate of its own and uses a part of this.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod http;
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use command_fds::{CommandFdExt as _, FdMapping};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The binary under test.
+pub const AIRTIGHT: &str = env!("CARGO_BIN_EXE_airtight");
+
+/// How long anything may take on a machine that is busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// Waits until `condition` gives something.
+///
+/// # Panics
+/// It gives nothing within [`PATIENCE`].
+pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, condition)
+}
+
+/// Waits until `condition` gives something, for `limit` at most.
+///
+/// # Panics
+/// It gives nothing within `limit`.
+pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        thread::sleep(POLL);
+    }
+}
+
+/// A command of the binary, untouched by settings in the environment of the test run.
+pub fn airtight(args: &[&str]) -> Command {
+    let mut command = Command::new(AIRTIGHT);
+    command.args(args);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AIRTIGHT_") || name.ends_with("_PORT") || name.ends_with("_STREAM_PATH") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A listening socket of the test that one role after another is given, so that a role which is killed and
+/// started anew keeps its address. Connections wait in it while nobody serves.
+pub fn socket() -> (TcpListener, SocketAddr) {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    (socket, address)
+}
+
+/// One running role.
+pub struct Role {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Role {
+    /// Starts `airtight ARGS`.
+    pub fn start(args: &[&str]) -> Self {
+        Self::spawn(airtight(args))
+    }
+
+    /// Starts `airtight ARGS` with these variables.
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = airtight(args);
+        command.envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts `airtight ARGS` on a socket of the test.
+    pub fn start_on(socket: &TcpListener, args: &[&str]) -> Self {
+        let mut command = airtight(&[&["child", "--listeners", "1", "--", AIRTIGHT], args].concat());
+        let parent_fd = socket.try_clone().expect("a descriptor is free").into();
+        let mapping = FdMapping { parent_fd, child_fd: 3 };
+        command.fd_mappings(vec![mapping]).expect("one mapping does not collide");
+        Self::spawn(command)
+    }
+
+    /// Starts a command and keeps its stderr.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (stderr, lines) = (child.stderr.take().expect("stderr is piped"), log.clone());
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        Self { child, log }
+    }
+
+    /// What it wrote to stderr so far, by lines.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits for a line of stderr that contains `text`.
+    ///
+    /// # Panics
+    /// It does not come within [`PATIENCE`]; the whole log is shown.
+    pub fn line(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(line) = self.log().into_iter().find(|line| line.contains(text)) {
+                return line;
+            }
+            assert!(Instant::now() < deadline, "no line with '{text}' in:\n{}", self.log().join("\n"));
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Where it says that it listens: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        let line = self.line("listening on http://");
+        line[line.find("http://").expect("the line has a URL")..].trim().to_owned()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the role is there to be signalled");
+    }
+
+    /// Kills it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// It does not end within [`PATIENCE`].
+    pub fn exit(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        eventually("the role ends", || child.try_wait().expect("a child can be waited for"))
+    }
+
+    fn end(&mut self) {
+        // An error says that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        self.end();
+        if thread::panicking() {
+            eprintln!("log of pid {}:\n{}\n", self.child.id(), self.log().join("\n"));
+        }
+    }
+}
+
+/// Runs `airtight ARGS` to its end; returns the exit code and stderr.
+pub fn outcome(args: &[&str]) -> (Option<i32>, String) {
+    let mut role = Role::start(args);
+    let code = role.exit().code();
+    // The reader of stderr meets its end at the same time.
+    let log = eventually("stderr ends", || (Arc::strong_count(&role.log) == 1).then(|| role.log()));
+    (code, log.join("\n"))
+}
+
+/// The path as text.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("paths of tests are UTF-8")
+}
