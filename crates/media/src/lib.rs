@@ -3,5 +3,11 @@
 //! The pure core of airtight: no clock, no file, no socket, no task, no randomness. Modules follow
 //! the way of a frame: [`grid`] says which segment a sample belongs to.
 
+pub mod check;
 pub mod grid;
 pub mod id;
+pub mod mp4;
+pub mod record;
+pub mod segmenter;
+pub mod slate;
+pub mod track;

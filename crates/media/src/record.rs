@@ -1,0 +1,277 @@
+//! The signal record: what must be known of a signal to render every line about it.
+//!
+//! It travels with the media (folder, PUT, `/signals`, holdings). Copies are merged by
+//! [`Record::join`]: earliest first number, union of eras, earliest end. That is associative,
+//! commutative and idempotent, so copies need no coordinator. Nothing here knows who holds what.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    grid::{Grid, Number, Part, Rate},
+    id::{InitHash, SignalName, TrackName},
+    mp4::Kind,
+};
+
+/// The most eras that a record may have.
+const MOST_ERAS: usize = 1024;
+/// The most tracks that an era may have.
+const MOST_TRACKS: usize = 64;
+
+/// Picture or sound, with what a multivariant playlist says of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Content {
+    /// Pictures.
+    Video {
+        /// Width in pixels.
+        width: u16,
+        /// Height in pixels.
+        height: u16,
+    },
+    /// Sound.
+    Audio {
+        /// Channels.
+        channels: u16,
+    },
+}
+
+impl From<Kind> for Content {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Video { width, height } => Self::Video { width, height },
+            Kind::Audio { channels, .. } => Self::Audio { channels },
+        }
+    }
+}
+
+/// One track of an era.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its name, e.g. `720p`.
+    pub name: TrackName,
+    /// Picture or sound.
+    #[serde(flatten)]
+    pub content: Content,
+    /// How its samples follow each other.
+    #[serde(flatten)]
+    pub rate: Rate,
+    /// RFC 6381, e.g. `avc1.64001f`.
+    pub codecs: String,
+    /// The configured cap in bits per second; `BANDWIDTH` comes from it.
+    pub bandwidth: u32,
+    /// The name of its initialisation segment.
+    pub init: InitHash,
+}
+
+impl Track {
+    /// True if it holds pictures.
+    pub fn is_video(&self) -> bool {
+        matches!(self.content, Content::Video { .. })
+    }
+}
+
+/// A stretch of the event with one set of tracks and inits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Era {
+    /// Its first number.
+    pub first: Number,
+    /// Its tracks: video from the best to the least, then audio.
+    pub tracks: Vec<Track>,
+}
+
+/// The record of one signal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The signal.
+    pub signal: SignalName,
+    /// Segment duration and parts per segment.
+    #[serde(flatten)]
+    pub grid: Grid,
+    /// The first number of the event.
+    pub first: Number,
+    /// The eras, by their first number.
+    pub eras: Vec<Era>,
+    /// The last number of the event, once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Number>,
+}
+
+/// Two records that can't be of one event, or one that is no record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// Records of different signals.
+    #[error("a record of signal {0} can't be joined with one of {1}")]
+    Signal(SignalName, SignalName),
+    /// Another segment duration or other parts.
+    #[error(
+        "signal {signal} has segments of {ours} ms in {our_parts} parts, not of {theirs} ms in {their_parts}"
+    )]
+    Grid {
+        /// The signal.
+        signal: SignalName,
+        /// Segment duration known.
+        ours: u32,
+        /// Parts known.
+        our_parts: u32,
+        /// Segment duration offered.
+        theirs: u32,
+        /// Parts offered.
+        their_parts: u32,
+    },
+    /// Two eras begin at one number and differ.
+    #[error("signal {signal} has two different sets of tracks from number {first} on: {difference}")]
+    Era {
+        /// The signal.
+        signal: SignalName,
+        /// Where both begin.
+        first: Number,
+        /// What differs.
+        difference: String,
+    },
+    /// Not a record that can be served.
+    #[error("the record of signal {0} can't be: {1}")]
+    Impossible(SignalName, &'static str),
+}
+
+impl Record {
+    /// Checks what its types don't: an era without tracks, two tracks of one name, an end before the first number.
+    ///
+    /// # Errors
+    /// What can't be.
+    pub fn check(&self) -> Result<(), RecordError> {
+        let wrong = |what| Err(RecordError::Impossible(self.signal.clone(), what));
+        if self.eras.is_empty() || self.eras.len() > MOST_ERAS {
+            return wrong("it has no era, or more than 1024");
+        }
+        if !self.eras.is_sorted_by(|a, b| a.first < b.first) {
+            return wrong("its eras are not in order of their first numbers");
+        }
+        if self.eras.iter().any(|e| e.tracks.is_empty() || e.tracks.len() > MOST_TRACKS) {
+            return wrong("an era has no track, or more than 64");
+        }
+        for era in &self.eras {
+            let mut names: Vec<_> = era.tracks.iter().map(|t| &t.name).collect();
+            names.sort();
+            if names.windows(2).any(|w| w[0] == w[1]) {
+                return wrong("two tracks of an era have one name");
+            }
+        }
+        let quoted = self.eras.iter().flat_map(|e| &e.tracks).map(|t| &t.codecs);
+        if !quoted.clone().all(|c| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'))
+        {
+            return wrong("a codec is not as RFC 6381 writes it");
+        }
+        if self.end.is_some_and(|end| end < self.first) {
+            return wrong("it ends before it begins");
+        }
+        Ok(())
+    }
+
+    /// Both records as one.
+    ///
+    /// # Errors
+    /// They contradict each other; neither is changed.
+    pub fn join(&self, other: &Self) -> Result<Self, RecordError> {
+        if self.signal != other.signal {
+            return Err(RecordError::Signal(other.signal.clone(), self.signal.clone()));
+        }
+        if self.grid != other.grid {
+            return Err(RecordError::Grid {
+                signal: self.signal.clone(),
+                ours: self.grid.millis.get(),
+                our_parts: self.grid.parts.get(),
+                theirs: other.grid.millis.get(),
+                their_parts: other.grid.parts.get(),
+            });
+        }
+        let mut eras: BTreeMap<Number, &Era> = self.eras.iter().map(|e| (e.first, e)).collect();
+        for era in &other.eras {
+            let known = *eras.entry(era.first).or_insert(era);
+            if let Some(difference) = difference(&known.tracks, &era.tracks) {
+                let (signal, first) = (self.signal.clone(), era.first);
+                return Err(RecordError::Era { signal, first, difference });
+            }
+        }
+        let end = [self.end, other.end].into_iter().flatten().min();
+        Ok(Self {
+            signal: self.signal.clone(),
+            grid: self.grid,
+            first: self.first.min(other.first),
+            eras: eras.into_values().cloned().collect(),
+            end,
+        })
+    }
+
+    /// The eras as viewers see them: neighbours with equal tracks are one, as when two workers
+    /// began the same event at different numbers.
+    fn distinct(&self) -> impl Iterator<Item = &Era> {
+        let previous = std::iter::once(None).chain(self.eras.iter().map(Some));
+        self.eras
+            .iter()
+            .zip(previous)
+            .filter(|(era, before)| before.is_none_or(|b| b.tracks != era.tracks))
+            .map(|(era, _)| era)
+    }
+
+    /// The era that number `n` belongs to; the first one for numbers before it.
+    pub fn era(&self, n: Number) -> Option<&Era> {
+        self.distinct().take_while(|e| e.first <= n).last().or_else(|| self.eras.first())
+    }
+
+    /// The discontinuity sequence number of `n`: the index of its era.
+    pub fn discontinuity(&self, n: Number) -> u64 {
+        (self.distinct().take_while(|e| e.first <= n).count() as u64).saturating_sub(1)
+    }
+
+    /// Track `name` as it is at number `n`.
+    pub fn track(&self, name: &TrackName, n: Number) -> Option<&Track> {
+        self.era(n)?.tracks.iter().find(|t| t.name == *name)
+    }
+
+    /// True once the event is over at number `n`.
+    pub fn has_ended_by(&self, n: Number) -> bool {
+        self.end.is_some_and(|end| n >= end)
+    }
+
+    /// The longest part of any track, rounded up to a millisecond: `PART-TARGET` of the signal.
+    pub fn part_target_millis(&self) -> u64 {
+        let longest = |t: &Track| {
+            let part = self.grid.part_span(self.first, Part(0), &t.rate).duration();
+            part.micros().div_ceil(1000)
+        };
+        self.eras.iter().flat_map(|e| &e.tracks).map(longest).max().unwrap_or(0)
+    }
+}
+
+/// What differs between two sets of tracks, in words; `None` if they are equal.
+pub fn difference(ours: &[Track], theirs: &[Track]) -> Option<String> {
+    if ours == theirs {
+        return None;
+    }
+    let names = |tracks: &[Track]| {
+        let names: Vec<_> = tracks.iter().map(|t| t.name.to_string()).collect();
+        names.join(", ")
+    };
+    let (our_names, their_names) = (names(ours), names(theirs));
+    if our_names != their_names {
+        return Some(format!("tracks {our_names} against {their_names}"));
+    }
+    let (a, b) = ours.iter().zip(theirs).find(|(a, b)| a != b)?;
+    let what = match (a, b) {
+        _ if a.content != b.content => format!("{:?} against {:?}", a.content, b.content),
+        _ if a.rate != b.rate => format!(
+            "a sample every {}/{} s against {}/{} s",
+            a.rate.frame, a.rate.scale, b.rate.frame, b.rate.scale
+        ),
+        _ if a.codecs != b.codecs => format!("codec {} against {}", a.codecs, b.codecs),
+        _ if a.bandwidth != b.bandwidth => format!("{} against {} bits per second", a.bandwidth, b.bandwidth),
+        _ => format!("init {} against {}", a.init, b.init),
+    };
+    Some(format!("track {} has {what}", a.name))
+}
+
+#[cfg(test)]
+mod tests;

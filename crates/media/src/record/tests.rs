@@ -1,0 +1,107 @@
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn track(name: &str, init: u8) -> Track {
+    let rate = Rate { scale: NonZeroU32::new(25_000).unwrap(), frame: NonZeroU32::new(1000).unwrap() };
+    Track {
+        name: name.parse().unwrap(),
+        content: Content::Video { width: 1280, height: 720 },
+        rate,
+        codecs: "avc1.64001f".to_owned(),
+        bandwidth: 3_000_000,
+        init: InitHash::of(&[init]),
+    }
+}
+
+fn record(first: u64, eras: &[(u64, u8)], end: Option<u64>) -> Record {
+    Record {
+        signal: "live01".parse().unwrap(),
+        grid: Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() },
+        first: Number(first),
+        eras: eras
+            .iter()
+            .map(|(first, init)| Era { first: Number(*first), tracks: vec![track("720p", *init)] })
+            .collect(),
+        end: end.map(Number),
+    }
+}
+
+/// Records of one event: which tracks begin at a number is one fact.
+fn records() -> impl Strategy<Value = Record> {
+    let eras = prop::collection::btree_set(1u64..40, 1..6);
+    (1u64..40, eras, prop::option::of(40u64..60)).prop_map(|(first, eras, end)| {
+        let eras: Vec<_> = eras.into_iter().map(|n| (n, u8::try_from(n / 10).unwrap())).collect();
+        record(first, &eras, end)
+    })
+}
+
+proptest! {
+    /// However copies travel and meet, they end up equal.
+    #[test]
+    fn join_is_associative_commutative_and_idempotent(a in records(), b in records(), c in records()) {
+        let join = |x: &Record, y: &Record| x.join(y).unwrap();
+        prop_assert_eq!(join(&a, &b), join(&b, &a));
+        prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+        prop_assert_eq!(join(&a, &a), a);
+    }
+
+    /// A record survives its way through a file or a request.
+    #[test]
+    fn json_is_lossless(a in records()) {
+        let json = serde_json::to_string(&a).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), a);
+    }
+}
+
+#[test]
+fn the_record_in_json() {
+    let json = serde_json::to_string(&record(897_738_816, &[(897_738_816, 1)], None)).unwrap();
+    let expected = concat!(
+        r#"{"signal":"live01","d":2000,"parts":4,"first":897738816,"eras":[{"first":897738816,"tracks":["#,
+        r#"{"name":"720p","kind":"video","width":1280,"height":720,"scale":25000,"frame":1000,"#,
+        r#""codecs":"avc1.64001f","bandwidth":3000000,"init":"4bf5122f344554c5"}]}]}"#
+    );
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn two_workers_that_begin_at_different_numbers_make_one_era() {
+    let joined = record(20, &[(20, 1)], None).join(&record(12, &[(12, 1)], None)).unwrap();
+    assert_eq!(joined.first, Number(12));
+    assert_eq!(joined.discontinuity(Number(30)), 0);
+    assert_eq!(joined.era(Number(30)).unwrap().first, Number(12));
+    assert_eq!(joined.era(Number(3)).unwrap().first, Number(12));
+}
+
+#[test]
+fn a_new_ladder_is_one_discontinuity_on() {
+    let record = record(10, &[(10, 1), (20, 2), (30, 1)], None);
+    let sequence = |n| record.discontinuity(Number(n));
+    assert_eq!([sequence(10), sequence(19), sequence(20), sequence(29), sequence(30)], [0, 0, 1, 1, 2]);
+}
+
+#[test]
+fn a_contradiction_names_what_differs() {
+    let mut other = record(10, &[(10, 1)], None);
+    other.eras[0].tracks[0].bandwidth = 1;
+    let error = record(10, &[(10, 1)], None).join(&other).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "signal live01 has two different sets of tracks from number 10 on: \
+         track 720p has 3000000 against 1 bits per second"
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    assert!(record(10, &[(10, 1)], Some(9)).check().is_err());
+    assert!(record(10, &[], None).check().is_err());
+    assert!(record(10, &[(12, 1), (11, 1)], None).check().is_err());
+    let mut twice = record(10, &[(10, 1)], None);
+    twice.eras[0].tracks.push(track("720p", 2));
+    assert!(twice.check().is_err());
+    assert!(record(10, &[(10, 1), (11, 2)], Some(12)).check().is_ok());
+}
