@@ -26,6 +26,13 @@ const COMMANDS: &[Command] = &[
             "signal",
             "input",
             "run-dir",
+            "host",
+            "server-one-port",
+            "server-two-port",
+            "reporter-port",
+            "origin-port",
+            "origin-two-port",
+            "only",
             "segment",
             "parts",
             "window",
@@ -91,6 +98,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Set
         settings: Settings::new(name, flags, environment, &file)?,
         operands: operands.into_iter().flatten().cloned().collect(),
     })
+}
+
+/// Whether a command reads a setting.
+pub fn reads(command: &str, key: &str) -> bool {
+    let reads = |c: &Command| c.name == command && c.keys.contains(&key);
+    EVERYWHERE.contains(&key) || COMMANDS.iter().any(reads)
 }
 
 fn cli() -> clap::Command {

@@ -73,6 +73,13 @@ pub const KEYS: &[Key] = &[
         name: "run-dir",
         help: "Folder of a system that `up` runs: state, logs, spools [default: .airtight]",
     },
+    Key { name: "host", help: "Address that all parts of `up` listen on [default: 127.0.0.1]" },
+    Key { name: "server-one-port", help: "Port of packager 1 in `up`, 0 for any [default: 8080]" },
+    Key { name: "server-two-port", help: "Port of packager 2 in `up`, 0 for any [default: 9090]" },
+    Key { name: "reporter-port", help: "Port of the reporter in `up`, 0 for any [default: 2000]" },
+    Key { name: "origin-port", help: "Port of origin 1 in `up`, 0 for any [default: 8000]" },
+    Key { name: "origin-two-port", help: "Port of origin 2 in `up`, 0 for any [default: 8001]" },
+    Key { name: "only", help: "Parts that `up` runs, separated by commas [default: all]" },
     Key {
         name: "once",
         help: "true for one round of discovery whose outcome is the exit status [default: false]",

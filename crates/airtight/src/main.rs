@@ -37,6 +37,8 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
     let settings = &invocation.settings;
     log::start(settings)?;
     match invocation.command.as_str() {
+        "up" => up::run(settings),
+        "down" => up::down::run(settings),
         "reporter" => reporter::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     }

@@ -1,6 +1,8 @@
 //! What `airtight child` prepares holds for the program that it becomes: its sockets are its own, its
 //! identity is on record, and, if asked for, it never outlives its parent.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

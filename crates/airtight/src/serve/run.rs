@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use crate::up::handover;
+
 /// Connections served at a time; further ones wait in the socket's backlog.
 const CONNECTIONS: usize = 1024;
 /// For the head of a request, and between two requests of a connection.
@@ -61,6 +63,7 @@ pub fn until_signal() -> anyhow::Result<CancellationToken> {
 
 /// Serves `router` until `stop`, then finishes what is open, for five seconds at most.
 pub async fn run_router(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let offered = handover::offer(&[&listener]);
     let open = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -75,7 +78,7 @@ pub async fn run_router(listener: TcpListener, router: Router, stop: Cancellatio
             },
         }
     }
-    drop(listener);
+    drop((listener, offered));
     if timeout(DRAIN, open.shutdown()).await.is_err() {
         warn!("Connections were cut that did not end within {DRAIN:?}");
     }

@@ -55,14 +55,13 @@ impl Drop for Offer {
 
 /// Offers listening sockets to the supervisor that started this process, if one did.
 ///
-/// # Errors
-/// If the unix socket can't be made. The part works without it; only its restart by a later
-/// supervisor then costs refused connections.
-pub fn offer<F: AsFd>(listeners: &[F]) -> anyhow::Result<Option<Offer>> {
-    let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
-        return Ok(None);
-    };
-    offer_at(&path, listeners).map(Some)
+/// A part that can't offer them says so and works without: only its restart by a later supervisor then
+/// costs refused connections. To be called within a runtime.
+pub fn offer<F: AsFd>(listeners: &[F]) -> Option<Offer> {
+    let path = std::env::var_os(VARIABLE).map(PathBuf::from)?;
+    offer_at(&path, listeners)
+        .inspect_err(|error| tracing::warn!("Listening sockets can't be handed over: {error:#}"))
+        .ok()
 }
 
 fn offer_at<F: AsFd>(path: &Path, listeners: &[F]) -> anyhow::Result<Offer> {
@@ -102,7 +101,7 @@ async fn give_to_all(door: UnixListener, sockets: Vec<OwnedFd>) {
             }
         };
         if let Err(error) = given {
-            tracing::warn!("listening sockets not handed over: {error:#}");
+            tracing::warn!("Listening sockets not handed over: {error:#}");
         }
     }
 }

@@ -1,0 +1,141 @@
+//! `airtight up` and `down`: the whole system on one machine, supervised.
+//!
+//! `up` binds all listening sockets, starts the parts on them, starts again what dies, and ends all in
+//! order. It is a component like the others: the parts neither wait for it nor die with it, and the
+//! next `up` adopts them ([`takeover`]). A part is known by the record it makes of itself
+//! ([`folder`]), and its listening sockets come back from it ([`handover`]).
+//!
+//! Never here: media. No byte that a viewer sees goes through the supervisor.
+
+mod console;
+pub mod down;
+mod event;
+mod fleet;
+mod folder;
+pub mod handover;
+mod logs;
+mod plan;
+mod running;
+mod settings;
+mod sockets;
+mod supervise;
+mod takeover;
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::{SettingError, Settings};
+use console::Console;
+use fleet::Fleet;
+use folder::Folder;
+use plan::{Part, Ports, System};
+
+/// Runs the system until it is told to end.
+///
+/// # Errors
+/// A [`SettingError`] if it can't start with these settings; nothing runs then that did not before.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let (system, wanted) = settings::read(settings)?;
+    let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (console, writer) = Console::start(json).context("cannot start the console")?;
+    let outcome = runtime.block_on(up(&system, &wanted, &console));
+    drop(runtime);
+    drop(console);
+    writer.finish();
+    outcome
+}
+
+async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Result<()> {
+    let mut requests = Requests::new()?;
+    let folder = Folder::new(&system.folder);
+    folder.create()?;
+    let Some(_lock) = folder.lock()? else { bail!(supervised_already(&folder)) };
+    let prepared = takeover::prepare(system, wanted, &folder, console).await?;
+    folder.write_up(&prepared.ports)?;
+    let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
+    if prepared.is_fresh() {
+        event::retire(system, console)?;
+        console.print(plan::welcome(system, &prepared.ports));
+    }
+    let (unusable, mut unusable_parts) = mpsc::channel(Part::ALL.len());
+    let mut fleet = Fleet::start(prepared, unusable);
+    let outcome = tokio::select! {
+        () = requests.next() => Ok(()),
+        Some(part) = unusable_parts.recv() => Err(cannot_go_on(&folder, part)),
+        fault = fleet.fault() => Err(fault),
+    };
+    console.say("up", "all parts are asked to end");
+    end(&mut fleet, &mut requests).await;
+    down::end_all(&folder, &fleet.hurry).await?;
+    follower.abort();
+    folder.forget_up();
+    console.say("up", "all parts have ended");
+    outcome
+}
+
+/// Ends the parts in order; a second request ends the patience with them.
+async fn end(fleet: &mut Fleet, requests: &mut Requests) {
+    let hurry = fleet.hurry.clone();
+    let ending = fleet.end();
+    tokio::pin!(ending);
+    loop {
+        tokio::select! {
+            () = &mut ending => return,
+            () = requests.next() => hurry.cancel(),
+        }
+    }
+}
+
+/// Requests to end: Ctrl-C and SIGTERM.
+struct Requests {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Requests {
+    fn new() -> anyhow::Result<Self> {
+        let on = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn supervised_already(folder: &Folder) -> SettingError {
+    let who = folder.read_up().map_or_else(String::new, |up| format!(" (process {})", up.process.pid));
+    SettingError::new(format!(
+        "another `airtight up`{who} supervises the system in {}: end it with `airtight down`, or choose \
+         another --run-dir",
+        folder.path().display()
+    ))
+}
+
+/// The part's own last words are the sentence.
+fn cannot_go_on(folder: &Folder, part: Part) -> anyhow::Error {
+    let log = folder.log(part);
+    let said = logs::last_line(&log).unwrap_or_else(|| format!("see {}", log.display()));
+    let said = said.strip_prefix("airtight: ").unwrap_or(&said);
+    SettingError::new(format!("{part} can't go on: {said}")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_can_t_go_on_is_quoted() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        folder.create().unwrap();
+        std::fs::write(folder.log(Part::WorkerA), "info\nairtight: no ffmpeg here\n").unwrap();
+        let error = cannot_go_on(&folder, Part::WorkerA);
+        assert_eq!(error.to_string(), "worker-a can't go on: no ffmpeg here");
+    }
+}

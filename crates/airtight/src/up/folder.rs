@@ -1,0 +1,243 @@
+//! The folder of a system: who runs, where its logs and sockets are, and that it has one supervisor.
+//!
+//! A part records itself in `parts/<part>.json` before it becomes the part, so that no death of `up`
+//! leaves one unknown. Records are believed only if the process named there still runs.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Part, Ports};
+use crate::child::process::{Handle, Process};
+use crate::config::SettingError;
+
+/// Longest path of a unix socket (unix(7)), without the closing zero.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// The folder that `up` and `down` work on.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// The right to be the supervisor of a folder; given back when dropped, and by the death of its owner.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// What `up` tells its successor and `down`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Up {
+    /// The supervisor.
+    pub process: Process,
+    /// The ports in use, so that a port chosen by the system stays the same.
+    pub ports: Vec<(String, u16)>,
+}
+
+/// A part that runs, with the name it was recorded by.
+#[derive(Debug)]
+pub struct Living {
+    /// Its name; one that this version does not know is none of [`Part`].
+    pub name: String,
+    /// The hold on it.
+    pub handle: Handle,
+}
+
+impl Folder {
+    /// The folder at this path, which need not be there.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Makes the folder and what is in it.
+    ///
+    /// # Errors
+    /// A [`SettingError`] if it can't be made or its path is too long for the sockets in it.
+    pub fn create(&self) -> anyhow::Result<()> {
+        for folder in ["parts", "log"] {
+            let folder = self.path.join(folder);
+            fs::create_dir_all(&folder).map_err(|error| {
+                SettingError::new(format!(
+                    "run-dir = '{}' can't be used: {} can't be made: {error}",
+                    self.path.display(),
+                    folder.display()
+                ))
+            })?;
+        }
+        let longest = Part::ALL.map(|part| self.socket(part).as_os_str().len()).into_iter().max();
+        if longest.is_some_and(|length| length > SOCKET_PATH_MAX) {
+            bail!(SettingError::new(format!(
+                "run-dir = '{}' can't be used: its path is too long for the sockets in it, \
+                 expected at most {} bytes",
+                self.path.display(),
+                SOCKET_PATH_MAX - "/discovery.sock".len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Becomes the supervisor; none if there is another one.
+    ///
+    /// # Errors
+    /// If the lock file can't be made.
+    pub fn lock(&self) -> anyhow::Result<Option<Lock>> {
+        let path = self.path.join("lock");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
+
+    /// Whether there is such a folder.
+    pub fn exists(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// The folder's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a part records itself.
+    pub fn record(&self, part: &str) -> PathBuf {
+        self.path.join("parts").join(part).with_extension("json")
+    }
+
+    /// Where a part offers its listening sockets.
+    pub fn socket(&self, part: Part) -> PathBuf {
+        self.path.join(format!("{part}.sock"))
+    }
+
+    /// Where a part writes what it has to say.
+    pub fn log(&self, part: Part) -> PathBuf {
+        self.path.join("log").join(format!("{part}.log"))
+    }
+
+    /// Takes hold of every recorded part that runs.
+    ///
+    /// # Errors
+    /// If a running one can't be held.
+    pub fn living(&self) -> anyhow::Result<Vec<Living>> {
+        let entries = match fs::read_dir(self.path.join("parts")) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", self.path.display()));
+            }
+        };
+        let mut living = Vec::new();
+        for path in entries.into_iter().map(|entry| entry.path()) {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let Some(name) = name.strip_suffix(".json") else { continue };
+            let Some(process) = Process::read(&path) else { continue };
+            if let Some(handle) = process.open().with_context(|| format!("cannot hold {name}"))? {
+                living.push(Living { name: name.to_owned(), handle });
+            }
+        }
+        living.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(living)
+    }
+
+    /// Forgets a part that has ended.
+    pub fn forget(&self, part: &str) {
+        // What is left is harmless: the process it names is gone, the socket has no listener.
+        let _ = fs::remove_file(self.record(part));
+        let _ = fs::remove_file(self.path.join(format!("{part}.sock")));
+    }
+
+    /// Records the supervisor.
+    ///
+    /// # Errors
+    /// If the folder can't be written.
+    pub fn write_up(&self, ports: &Ports) -> anyhow::Result<()> {
+        let ports = ports.iter().map(|(part, &port)| (part.to_string(), port)).collect();
+        let up = Up { process: Process::current()?, ports };
+        let path = self.path.join("up.json");
+        let draft = path.with_extension("draft");
+        serde_json::to_vec(&up)
+            .map_err(io::Error::from)
+            .and_then(|bytes| fs::write(&draft, bytes))
+            .and_then(|()| fs::rename(&draft, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// The last supervisor, living or not.
+    pub fn read_up(&self) -> Option<Up> {
+        serde_json::from_slice(&fs::read(self.path.join("up.json")).ok()?).ok()
+    }
+
+    /// Forgets the supervisor.
+    pub fn forget_up(&self) {
+        let _ = fs::remove_file(self.path.join("up.json"));
+    }
+}
+
+impl Up {
+    /// The ports of the parts that this version knows.
+    pub fn ports(&self) -> Ports {
+        self.ports.iter().filter_map(|(part, port)| Some((part.parse().ok()?, *port))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_supervisor() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        let lock = folder.lock().unwrap();
+        assert!(lock.is_some());
+        assert!(folder.lock().unwrap().is_none());
+        drop(lock);
+        assert!(folder.lock().unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn only_parts_that_run_are_found() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        assert!(folder.living().unwrap().is_empty());
+        folder.create().unwrap();
+        Process::current().unwrap().write(&folder.record("origin1")).unwrap();
+        // A pid that has been given to another process since.
+        let recycled = format!("{{\"pid\":{},\"start\":1}}", std::process::id());
+        fs::write(folder.record("origin2"), recycled).unwrap();
+        fs::write(folder.record("server1"), "no record").unwrap();
+        let names: Vec<_> = folder.living().unwrap().into_iter().map(|part| part.name).collect();
+        assert_eq!(names, ["origin1"]);
+        folder.forget("origin1");
+        assert!(folder.living().unwrap().is_empty());
+    }
+
+    #[test]
+    fn ports_are_remembered() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        assert!(folder.read_up().is_none());
+        let ports = Ports::from([(Part::Origin1, 8000), (Part::Server2, 9090)]);
+        folder.write_up(&ports).unwrap();
+        let up = folder.read_up().unwrap();
+        assert_eq!(up.ports(), ports);
+        assert!(up.process.lives());
+        folder.forget_up();
+        assert!(folder.read_up().is_none());
+    }
+
+    #[test]
+    fn a_path_too_long_for_sockets_is_refused() {
+        let temporary = tempfile::tempdir().unwrap();
+        let error = Folder::new(temporary.path().join("x".repeat(100))).create().unwrap_err();
+        assert!(error.is::<SettingError>());
+        assert!(error.to_string().ends_with("expected at most 92 bytes"), "{error}");
+    }
+}

@@ -1,3 +1,0 @@
-//! `airtight up`: the whole system, supervised.
-
-pub mod handover;

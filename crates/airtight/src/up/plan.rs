@@ -1,0 +1,335 @@
+//! What `up` runs: the parts, how each is started, and what there is to open. Pure.
+//!
+//! Never here: a socket, a process, a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use airtight_media::id::SignalName;
+
+/// One process of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The first encoder.
+    WorkerA,
+    /// The second encoder, which makes the same media.
+    WorkerB,
+    /// Tells the reporter what is ingested.
+    Discovery,
+    /// Answers which signals there are.
+    Reporter,
+    /// The first packager.
+    Server1,
+    /// The second packager, which holds the same media.
+    Server2,
+    /// The first that serves viewers.
+    Origin1,
+    /// The second that serves viewers, equal to the first.
+    Origin2,
+}
+
+impl Part {
+    /// All there are, in the order in which they end.
+    pub const ALL: [Self; 8] = [
+        Self::WorkerA,
+        Self::WorkerB,
+        Self::Discovery,
+        Self::Reporter,
+        Self::Server1,
+        Self::Server2,
+        Self::Origin1,
+        Self::Origin2,
+    ];
+
+    /// Its name in logs, settings and the run folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WorkerA => "worker-a",
+            Self::WorkerB => "worker-b",
+            Self::Discovery => "discovery",
+            Self::Reporter => "reporter",
+            Self::Server1 => "server1",
+            Self::Server2 => "server2",
+            Self::Origin1 => "origin1",
+            Self::Origin2 => "origin2",
+        }
+    }
+
+    /// When it ends: parts of a lower stage are gone before those of a higher one are asked to go.
+    ///
+    /// The flow stops at its source, and what viewers are connected to ends last.
+    pub const fn stage(self) -> usize {
+        match self {
+            Self::WorkerA | Self::WorkerB => 0,
+            Self::Discovery | Self::Reporter => 1,
+            Self::Server1 | Self::Server2 => 2,
+            Self::Origin1 | Self::Origin2 => 3,
+        }
+    }
+
+    /// The setting of the port that it listens on, its seed variable and the default; none if it
+    /// does not listen.
+    pub const fn port(self) -> Option<PortSetting> {
+        let (key, seed, default) = match self {
+            Self::WorkerA | Self::WorkerB | Self::Discovery => return None,
+            Self::Reporter => ("reporter-port", "REPORTER_PORT", 2000),
+            Self::Server1 => ("server-one-port", "SERVER_ONE_PORT", 8080),
+            Self::Server2 => ("server-two-port", "SERVER_TWO_PORT", 9090),
+            Self::Origin1 => ("origin-port", "ORIGIN_PORT", 8000),
+            Self::Origin2 => ("origin-two-port", "ORIGIN_TWO_PORT", 8001),
+        };
+        Some(PortSetting { key, seed, default })
+    }
+
+    /// The command of this binary that runs it.
+    const fn role(self) -> &'static str {
+        match self {
+            Self::WorkerA | Self::WorkerB => "worker",
+            Self::Discovery => "discovery",
+            Self::Reporter => "reporter",
+            Self::Server1 | Self::Server2 => "packager",
+            Self::Origin1 | Self::Origin2 => "origin",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|part| part.name() == text).ok_or_else(|| {
+            format!("there is no such part, expected some of {}", Self::ALL.map(Self::name).join(", "))
+        })
+    }
+}
+
+/// Where the port of a part is set.
+#[derive(Clone, Copy, Debug)]
+pub struct PortSetting {
+    /// The key of the setting.
+    pub key: &'static str,
+    /// The variable of the seed system.
+    pub seed: &'static str,
+    /// The port, if neither is set.
+    pub default: u16,
+}
+
+/// The system that was asked for.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// The programme.
+    pub signal: SignalName,
+    /// What the workers encode: a path, or `testsrc`.
+    pub input: String,
+    /// The folder of state, logs and spools.
+    pub folder: PathBuf,
+    /// The address that all listeners bind.
+    pub host: IpAddr,
+    /// The parts to run.
+    pub parts: Vec<Part>,
+    /// Settings that go to every part that reads them, as flags.
+    pub forwarded: BTreeMap<&'static str, String>,
+}
+
+/// The ports that the parts listen on.
+pub type Ports = BTreeMap<Part, u16>;
+
+/// The arguments with which each part is started, the command first; `reads(command, key)` says which
+/// settings a command has.
+pub fn arguments(
+    system: &System,
+    ports: &Ports,
+    part: Part,
+    reads: impl Fn(&str, &str) -> bool,
+) -> Vec<String> {
+    let url = |part: Part| ports.get(&part).map(|&port| url(system.host, port));
+    let urls = |parts: &[Part]| parts.iter().filter_map(|&part| url(part)).collect::<Vec<_>>().join(",");
+    let packagers = urls(&[Part::Server1, Part::Server2]);
+    let folder = |name: &str| system.folder.join(name).display().to_string();
+    let mut args = Arguments(vec![part.role().to_owned()]);
+    for (key, value) in system.forwarded.iter().filter(|(key, _)| reads(part.role(), key)) {
+        args.set(key, value);
+    }
+    if let Some(&port) = ports.get(&part) {
+        args.set("listen", SocketAddr::new(system.host, port));
+    }
+    match part {
+        Part::WorkerA | Part::WorkerB => {
+            args.set("signal", &system.signal);
+            args.set("name", if part == Part::WorkerA { "a" } else { "b" });
+            args.set("input", &system.input);
+            args.set("packagers", packagers);
+        }
+        Part::Discovery => {
+            args.set("packagers", packagers);
+            args.set("reporter", urls(&[Part::Reporter]));
+        }
+        Part::Reporter => args.set("state", folder("state-reporter")),
+        Part::Server1 | Part::Server2 => {
+            args.set("name", part);
+            args.set("root", spool(&system.folder, part).display());
+            args.set("spool", true);
+        }
+        Part::Origin1 | Part::Origin2 => {
+            args.set("name", part);
+            args.set("reporter", urls(&[Part::Reporter]));
+            args.set("peers", urls(&[if part == Part::Origin1 { Part::Origin2 } else { Part::Origin1 }]));
+            args.set("state", folder(&format!("state-{part}")));
+        }
+    }
+    args.0
+}
+
+/// The folder that a packager owns.
+pub fn spool(folder: &Path, part: Part) -> PathBuf {
+    folder.join(if part == Part::Server2 { "spool-2" } else { "spool-1" })
+}
+
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    /// Sets a flag; one without a value is left to its default.
+    fn set(&mut self, key: &str, value: impl fmt::Display) {
+        let value = value.to_string();
+        if !value.is_empty() {
+            self.0.push(format!("--{key}={value}"));
+        }
+    }
+}
+
+/// How to reach a port of this system from the same machine.
+fn url(host: IpAddr, port: u16) -> String {
+    if host.is_loopback() || host.is_unspecified() {
+        format!("http://localhost:{port}")
+    } else {
+        format!("http://{}", SocketAddr::new(host, port))
+    }
+}
+
+/// What to open and what to try, for the one who typed `airtight up`.
+pub fn welcome(system: &System, ports: &Ports) -> String {
+    let System { signal, host, folder, .. } = system;
+    let mut lines = vec![format!("{signal} goes on the air. Open one of these:"), String::new()];
+    let pages = [
+        (Part::Origin1, "origin 1, for viewers"),
+        (Part::Origin2, "origin 2, the same"),
+        (Part::Server1, "packager 1"),
+        (Part::Server2, "packager 2"),
+    ];
+    for (part, what) in pages {
+        if let Some(&port) = ports.get(&part) {
+            lines.push(format!("  {}/{signal}/  {what}", url(*host, port)));
+        }
+    }
+    lines.push(String::new());
+    if let Some(&port) = ports.get(&Part::Origin1) {
+        lines.push(format!("  curl {}/{signal}/playlist.m3u8", url(*host, port)));
+    }
+    if let Some(&port) = ports.get(&Part::Reporter) {
+        lines.push(format!("  curl {}/ingests", url(*host, port)));
+    }
+    lines.push(format!("  tail -f {}/log/*.log", folder.display()));
+    lines.push(String::new());
+    lines.push("Kill any one of the parts and see nothing happen. Ctrl-C ends all of them.".to_owned());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system() -> (System, Ports) {
+        let system = System {
+            signal: "live01".parse().unwrap(),
+            input: "testsrc".to_owned(),
+            folder: "run".into(),
+            host: IpAddr::from([127, 0, 0, 1]),
+            parts: Part::ALL.to_vec(),
+            forwarded: BTreeMap::from([("window", "60".to_owned()), ("segment", "4000".to_owned())]),
+        };
+        let ports = Part::ALL.into_iter().filter_map(|part| Some((part, part.port()?.default))).collect();
+        (system, ports)
+    }
+
+    fn check(part: Part, expected: &str) {
+        let (system, ports) = system();
+        let reads = |command: &str, key: &str| match command {
+            "worker" => key == "segment",
+            "packager" | "origin" => key == "window",
+            _ => false,
+        };
+        assert_eq!(arguments(&system, &ports, part, reads).join(" "), expected);
+    }
+
+    #[test]
+    fn both_workers_feed_both_packagers() {
+        let common = "--input=testsrc --packagers=http://localhost:8080,http://localhost:9090";
+        check(Part::WorkerA, &format!("worker --segment=4000 --signal=live01 --name=a {common}"));
+        check(Part::WorkerB, &format!("worker --segment=4000 --signal=live01 --name=b {common}"));
+    }
+
+    #[test]
+    fn each_packager_owns_a_spool() {
+        check(
+            Part::Server1,
+            "packager --window=60 --listen=127.0.0.1:8080 --name=server1 --root=run/spool-1 --spool=true",
+        );
+        check(
+            Part::Server2,
+            "packager --window=60 --listen=127.0.0.1:9090 --name=server2 --root=run/spool-2 --spool=true",
+        );
+    }
+
+    #[test]
+    fn the_control_plane_knows_packagers_and_reporter() {
+        check(Part::Reporter, "reporter --listen=127.0.0.1:2000 --state=run/state-reporter");
+        check(
+            Part::Discovery,
+            "discovery --packagers=http://localhost:8080,http://localhost:9090 --reporter=http://localhost:2000",
+        );
+    }
+
+    #[test]
+    fn origins_are_each_other_s_peers() {
+        check(
+            Part::Origin1,
+            "origin --window=60 --listen=127.0.0.1:8000 --name=origin1 --reporter=http://localhost:2000 \
+             --peers=http://localhost:8001 --state=run/state-origin1",
+        );
+        check(
+            Part::Origin2,
+            "origin --window=60 --listen=127.0.0.1:8001 --name=origin2 --reporter=http://localhost:2000 \
+             --peers=http://localhost:8000 --state=run/state-origin2",
+        );
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for part in Part::ALL {
+            assert_eq!(part.name().parse(), Ok(part));
+        }
+        assert!("origin3".parse::<Part>().unwrap_err().ends_with("server2, origin1, origin2"));
+    }
+
+    #[test]
+    fn parts_end_in_the_order_of_their_stages() {
+        assert!(Part::ALL.is_sorted_by_key(|part| part.stage()));
+    }
+
+    #[test]
+    fn what_is_printed_can_be_opened() {
+        let (mut system, ports) = system();
+        assert!(welcome(&system, &ports).contains("  http://localhost:8000/live01/  "));
+        system.host = IpAddr::from([192, 0, 2, 1]);
+        assert!(welcome(&system, &ports).contains("curl http://192.0.2.1:2000/ingests\n"));
+    }
+}

@@ -1,0 +1,189 @@
+//! The start of `up`: what runs already is adopted, all else is made ready, or nothing is changed.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::{Context as _, bail};
+
+use super::console::Console;
+use super::folder::{Folder, Living};
+use super::plan::{self, Part, Ports, System};
+use super::running::Running;
+use super::supervise::Supervised;
+use super::{handover, sockets};
+use crate::child::process::Handle;
+use crate::config::SettingError;
+
+/// A system whose sockets are bound and whose parts are about to be supervised.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Every part, with its process if one runs already.
+    pub parts: Vec<(Supervised, Option<Running>)>,
+    /// The ports in use.
+    pub ports: Ports,
+}
+
+impl Prepared {
+    /// Whether nothing ran before.
+    pub fn is_fresh(&self) -> bool {
+        self.parts.iter().all(|(_, adopted)| adopted.is_none())
+    }
+}
+
+/// Adopts the parts that run and binds the sockets of those that do not.
+///
+/// # Errors
+/// A [`SettingError`] if an address can't be bound, or if a part runs with other settings than asked
+/// for. Nothing has been started or changed then.
+pub async fn prepare(
+    system: &System,
+    wanted: &Ports,
+    folder: &Folder,
+    console: &Console,
+) -> anyhow::Result<Prepared> {
+    let mut living = known(system, folder.living()?)?;
+    let mut ports = if living.is_empty() { wanted.clone() } else { remembered(wanted, folder) };
+    let mut listeners = listeners(system, &ports, &living, folder, console).await?;
+    for (&part, listener) in &listeners {
+        ports.insert(part, listener.local_addr()?.port());
+    }
+    let mut parts = Vec::new();
+    for &part in &system.parts {
+        let args = plan::arguments(system, &ports, part, crate::cli::reads);
+        let adopted = living.remove(&part);
+        if let Some(handle) = &adopted {
+            check_arguments(part, handle, &args)?;
+            console.say(part, format_args!("is adopted, it runs as process {}", handle.process().pid));
+        }
+        let supervised = Supervised {
+            part,
+            args,
+            address: address(system, &ports, part),
+            listener: listeners.remove(&part),
+            folder: folder.clone(),
+            console: console.clone(),
+        };
+        parts.push((supervised, adopted.map(Running::Adopted)));
+    }
+    Ok(Prepared { parts, ports })
+}
+
+/// The running parts, all of which must have been asked for.
+fn known(system: &System, living: Vec<Living>) -> Result<BTreeMap<Part, Handle>, SettingError> {
+    let mut known = BTreeMap::new();
+    for Living { name, handle } in living {
+        let part = name.parse().ok().filter(|part| system.parts.contains(part));
+        let Some(part) = part else {
+            return Err(other_settings(format_args!("{name} runs and is not asked for")));
+        };
+        known.insert(part, handle);
+    }
+    Ok(known)
+}
+
+/// The ports wanted; where the choice is left to the machine, the one it made before.
+fn remembered(wanted: &Ports, folder: &Folder) -> Ports {
+    let before = folder.read_up().map(|up| up.ports()).unwrap_or_default();
+    let remember = |(&part, &port): (&Part, &u16)| match (port, before.get(&part)) {
+        (0, Some(&before)) => (part, before),
+        _ => (part, port),
+    };
+    wanted.iter().map(remember).collect()
+}
+
+fn address(system: &System, ports: &Ports, part: Part) -> Option<SocketAddr> {
+    ports.get(&part).map(|&port| SocketAddr::new(system.host, port))
+}
+
+/// The sockets of all parts that listen: from the process that has one, else newly bound.
+async fn listeners(
+    system: &System,
+    ports: &Ports,
+    living: &BTreeMap<Part, Handle>,
+    folder: &Folder,
+    console: &Console,
+) -> anyhow::Result<BTreeMap<Part, TcpListener>> {
+    let mut listeners = BTreeMap::new();
+    for &part in &system.parts {
+        let Some(address) = address(system, ports, part) else { continue };
+        let listener = if living.contains_key(&part) {
+            ask(part, folder, console).await
+        } else {
+            Some(sockets::bind(part, address)?)
+        };
+        listeners.extend(listener.map(|listener| (part, listener)));
+    }
+    Ok(listeners)
+}
+
+/// A part that keeps its socket to itself is adopted all the same; it is bound anew when it has ended.
+async fn ask(part: Part, folder: &Folder, console: &Console) -> Option<TcpListener> {
+    match handover::ask(&folder.socket(part)).await {
+        Ok(mut sockets) => sockets.pop(),
+        Err(error) => {
+            console.say(part, format_args!("{error:#}; its restart would refuse viewers for a moment"));
+            None
+        }
+    }
+}
+
+/// A running part has the settings that it was started with.
+fn check_arguments(part: Part, handle: &Handle, args: &[String]) -> anyhow::Result<()> {
+    let pid = handle.process().pid;
+    let line = std::fs::read(format!("/proc/{pid}/cmdline"))
+        .with_context(|| format!("cannot see how {part} was started"))?;
+    let line = String::from_utf8_lossy(&line);
+    let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
+    match difference(&running, args) {
+        None => Ok(()),
+        Some(argument) => bail!(other_settings(format_args!("{part} runs with {argument}"))),
+    }
+}
+
+/// The first argument of a running part that is not asked for, or that it lacks.
+fn difference(running: &[&str], asked: &[String]) -> Option<String> {
+    let other = running.iter().find(|argument| !asked.iter().any(|asked| asked == *argument));
+    let lacking = || asked.iter().find(|asked| !running.contains(&asked.as_str()));
+    other.map(|argument| (*argument).to_owned()).or_else(|| Some(format!("no {}", lacking()?)))
+}
+
+fn other_settings(what: impl std::fmt::Display) -> SettingError {
+    SettingError::new(format!(
+        "what runs already has other settings: {what}; give the same settings, or end it with \
+         `airtight down` first"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn other_settings_are_named() {
+        let running = ["origin", "--listen=127.0.0.1:8000"];
+        assert_eq!(difference(&running, &asked("origin --listen=127.0.0.1:8000")), None);
+        assert_eq!(
+            difference(&running, &asked("origin --listen=127.0.0.1:8500")).as_deref(),
+            Some("--listen=127.0.0.1:8000")
+        );
+        assert_eq!(
+            difference(&running, &asked("origin --listen=127.0.0.1:8000 --window=60")).as_deref(),
+            Some("no --window=60")
+        );
+    }
+
+    #[test]
+    fn a_port_chosen_by_the_machine_stays() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        let wanted = Ports::from([(Part::Origin1, 0), (Part::Origin2, 8001)]);
+        assert_eq!(remembered(&wanted, &folder), wanted);
+        folder.write_up(&Ports::from([(Part::Origin1, 40_000), (Part::Origin2, 40_001)])).unwrap();
+        let expected = Ports::from([(Part::Origin1, 40_000), (Part::Origin2, 8001)]);
+        assert_eq!(remembered(&wanted, &folder), expected);
+    }
+}

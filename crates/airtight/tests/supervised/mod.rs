@@ -1,0 +1,255 @@
+//! A system of `airtight up` in a folder of its own, for the tests that break it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Nothing here takes longer on a machine that works.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The parts of the system under test: one that listens and one that does not.
+const PARTS: [&str; 2] = ["discovery", "reporter"];
+
+/// The program in `folder`, with none of the settings that the tests were started with.
+pub fn airtight(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if name.starts_with("AIRTIGHT_") || name.ends_with("_PORT") || name.ends_with("_STREAM_PATH") {
+            command.env_remove(&key);
+        }
+    }
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Polls a condition.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Connects and asks for the ingests.
+pub fn connect(port: u16) -> io::Result<TcpStream> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    // A killed part may reset a connection that it had accepted already; only a refusal is a fault.
+    let _ = stream.write_all(b"GET /ingests HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.set_read_timeout(Some(DEADLINE))?;
+    Ok(stream)
+}
+
+/// A process by pid and start time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub pid: i32,
+    pub start: u64,
+}
+
+impl Process {
+    fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        (fields[0] != "Z").then(|| Self { pid, start: fields[19].parse().unwrap() })
+    }
+
+    /// Whether it still runs.
+    pub fn lives(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    fn signal(self, signal: Signal) {
+        if self.lives() {
+            let _ = kill_process(Pid::from_raw(self.pid).unwrap(), signal);
+        }
+    }
+}
+
+/// A running system; whatever is left of it is killed in the end.
+pub struct System {
+    folder: TempDir,
+    up: Option<Child>,
+    ports: BTreeMap<String, u16>,
+    seen: Vec<Process>,
+}
+
+impl System {
+    /// A system that runs and answers.
+    pub fn start() -> Self {
+        let mut system = Self::in_new_folder();
+        system.supervise();
+        system
+    }
+
+    /// The same, with a terminal that nobody reads.
+    pub fn start_unread() -> Self {
+        let mut system = Self::in_new_folder();
+        system.supervise_with(|| (Stdio::null(), Stdio::piped()));
+        system
+    }
+
+    fn in_new_folder() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, up: None, ports: BTreeMap::new(), seen: Vec::new() }
+    }
+
+    /// Starts a supervisor and waits until the system answers.
+    pub fn supervise(&mut self) {
+        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        self.supervise_with(|| (Stdio::null(), shown.into()));
+    }
+
+    fn supervise_with(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
+        let (stdout, stderr) = terminal();
+        let up = airtight(self.folder.path())
+            .args(["up", "--only", &PARTS.join(","), "--reporter-port", "0"])
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(up.id()).unwrap();
+        self.up = Some(up);
+        wait_until("the supervisor is recorded", || self.recorded_supervisor() == Some(pid));
+        self.ports = self.recorded_ports();
+        wait_until("all parts run", || PARTS.iter().all(|part| self.process(part).is_some()));
+        self.seen.extend(self.processes());
+    }
+
+    fn up_json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.run_dir().join("up.json")).ok()?).ok()
+    }
+
+    fn recorded_supervisor(&self) -> Option<i32> {
+        i32::try_from(self.up_json()?["process"]["pid"].as_i64()?).ok()
+    }
+
+    fn recorded_ports(&self) -> BTreeMap<String, u16> {
+        serde_json::from_value::<Vec<(String, u16)>>(self.up_json().unwrap()["ports"].clone())
+            .unwrap()
+            .into_iter()
+            .collect()
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        self.folder.path().join(".airtight")
+    }
+
+    /// The log of a part.
+    pub fn log(&self, part: &str) -> PathBuf {
+        self.run_dir().join(format!("log/{part}.log"))
+    }
+
+    /// What the terminal shows.
+    pub fn shown(&self) -> String {
+        fs::read_to_string(self.folder.path().join("shown")).unwrap()
+    }
+
+    /// Runs another command on this system.
+    pub fn run(&self, args: &[&str]) -> Output {
+        airtight(self.folder.path()).args(args).output().unwrap()
+    }
+
+    /// The port of a part.
+    pub fn port(&self, part: &str) -> u16 {
+        self.recorded_ports()[part]
+    }
+
+    /// The port that a part had.
+    pub fn port_before(&self, part: &str) -> u16 {
+        self.ports[part]
+    }
+
+    fn process(&self, part: &str) -> Option<Process> {
+        let record = fs::read(self.run_dir().join(format!("parts/{part}.json"))).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&record).ok()?;
+        let process =
+            Process { pid: i32::try_from(record["pid"].as_i64()?).ok()?, start: record["start"].as_u64()? };
+        process.lives().then_some(process)
+    }
+
+    /// The processes of all parts.
+    pub fn processes(&self) -> Vec<Process> {
+        PARTS.iter().filter_map(|part| self.process(part)).collect()
+    }
+
+    /// The pids of all parts.
+    pub fn pids(&self) -> Vec<i32> {
+        PARTS.iter().map(|part| self.pid(part)).collect()
+    }
+
+    /// The pid of a part that runs.
+    pub fn pid(&self, part: &str) -> i32 {
+        self.process(part).unwrap_or_else(|| panic!("{part} runs")).pid
+    }
+
+    /// Kills a part as nothing can withstand.
+    pub fn kill(&self, part: &str) {
+        self.signal(part, Signal::KILL);
+    }
+
+    /// Sends a part a signal.
+    pub fn signal(&self, part: &str, signal: Signal) {
+        self.process(part).unwrap_or_else(|| panic!("{part} runs")).signal(signal);
+    }
+
+    /// Waits until a part runs as another process.
+    pub fn wait_for_another(&self, part: &str, before: i32) {
+        wait_until(&format!("another {part} runs"), || {
+            self.process(part).is_some_and(|process| process.pid != before)
+        });
+    }
+
+    /// Whether the reporter answers as it should.
+    pub fn reporter_answers(&self) -> bool {
+        let mut answer = String::new();
+        let answered = connect(self.port("reporter")).and_then(|mut s| s.read_to_string(&mut answer));
+        answered.is_ok() && answer.starts_with("HTTP/1.1 200")
+    }
+
+    /// Kills the supervisor alone.
+    pub fn kill_supervisor(&mut self) {
+        let mut up = self.up.take().unwrap();
+        up.kill().unwrap();
+        up.wait().unwrap();
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt_supervisor(&self) {
+        let pid = Pid::from_child(self.up.as_ref().unwrap());
+        kill_process(pid, Signal::INT).unwrap();
+    }
+
+    /// The exit code of the supervisor, and what it showed.
+    pub fn wait_for_supervisor(&mut self) -> (Option<i32>, String) {
+        let mut up = self.up.take().unwrap();
+        let mut code = None;
+        wait_until("the supervisor ends", || {
+            code = up.try_wait().unwrap();
+            code.is_some()
+        });
+        (code.unwrap().code(), self.shown())
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            let _ = up.kill();
+            let _ = up.wait();
+        }
+        let last = self.processes();
+        for process in self.seen.iter().chain(&last) {
+            process.signal(Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Whatever dies, the system of `airtight up` stays: a killed part is back on the same socket, a killed
+//! supervisor changes nothing and is followed by one that adopts all, and `airtight down` ends everything.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod supervised;
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use supervised::{System, airtight, connect, wait_until};
+
+/// Connects again and again while `during` runs, and says how often; fails if it is ever refused.
+fn nobody_is_refused(system: &System, during: impl FnOnce()) {
+    let port = system.port("reporter");
+    let (done, connections) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let viewer = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                connect(port).expect("a connection is never refused");
+                connections.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        // The viewer is told to stop even if `during` fails.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(during));
+        done.store(true, Ordering::Relaxed);
+        let viewer = viewer.join();
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        viewer.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    assert!(connections.load(Ordering::Relaxed) > 0, "somebody connected");
+}
+
+#[test]
+fn a_killed_part_is_back_on_its_socket_and_nobody_is_refused() {
+    let system = System::start();
+    nobody_is_refused(&system, || {
+        for _ in 0..3 {
+            let before = system.pid("reporter");
+            system.kill("reporter");
+            system.wait_for_another("reporter", before);
+            wait_until("the reporter answers again", || system.reporter_answers());
+        }
+    });
+}
+
+#[test]
+fn the_death_of_the_supervisor_changes_nothing_and_the_next_one_adopts_all() {
+    let mut system = System::start();
+    let pids = system.pids();
+    system.kill_supervisor();
+    assert!(system.reporter_answers(), "parts outlive their supervisor");
+    system.supervise();
+    assert_eq!(system.pids(), pids, "adopted, not started again");
+    nobody_is_refused(&system, || {
+        for part in ["reporter", "discovery"] {
+            let before = system.pid(part);
+            system.kill(part);
+            system.wait_for_another(part, before);
+        }
+        wait_until("the reporter answers again", || system.reporter_answers());
+    });
+}
+
+#[test]
+fn a_part_that_died_without_a_supervisor_is_started_by_the_next_one() {
+    let mut system = System::start();
+    let (reporter, discovery) = (system.pid("reporter"), system.pid("discovery"));
+    let port = system.port("reporter");
+    system.kill_supervisor();
+    system.kill("reporter");
+    wait_until("the port is free", || connect(port).is_err());
+    system.supervise();
+    system.wait_for_another("reporter", reporter);
+    wait_until("the reporter answers on the same port", || system.reporter_answers());
+    assert_eq!(system.port("reporter"), port);
+    assert_eq!(system.pid("discovery"), discovery, "adopted");
+}
+
+#[test]
+fn a_part_that_is_stopped_is_adopted_all_the_same() {
+    let mut system = System::start();
+    let before = system.pid("reporter");
+    system.kill_supervisor();
+    system.signal("reporter", rustix::process::Signal::STOP);
+    system.supervise();
+    assert_eq!(system.pid("reporter"), before);
+    // It gave no socket: its address is bound again.
+    system.kill("reporter");
+    system.wait_for_another("reporter", before);
+    wait_until("the reporter answers again", || system.reporter_answers());
+}
+
+#[test]
+fn an_interrupt_ends_everything_in_order() {
+    let mut system = System::start();
+    let processes = system.processes();
+    system.interrupt_supervisor();
+    let (code, log) = system.wait_for_supervisor();
+    assert_eq!(code, Some(0), "{log}");
+    for process in processes {
+        assert!(!process.lives(), "{process:?} is left behind");
+    }
+    assert!(connect(system.port_before("reporter")).is_err());
+}
+
+#[test]
+fn down_ends_a_system_with_and_without_a_supervisor() {
+    for supervised in [true, false] {
+        let mut system = System::start();
+        let processes = system.processes();
+        if !supervised {
+            system.kill_supervisor();
+        }
+        let down = system.run(&["down"]);
+        assert!(down.status.success(), "{down:?}");
+        for process in processes {
+            assert!(!process.lives(), "supervised: {supervised}, {process:?} is left behind");
+        }
+        let again = system.run(&["down"]);
+        assert!(again.status.success());
+        let said = String::from_utf8_lossy(&again.stdout).into_owned();
+        assert!(said.starts_with("nothing runs in "), "{said}");
+    }
+}
+
+#[test]
+fn down_where_nothing_ever_ran_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let down = airtight(folder.path()).arg("down").output().unwrap();
+    assert!(down.status.success());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing");
+}
+
+#[test]
+fn a_port_in_use_is_one_sentence_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let up = airtight(folder.path())
+        .args(["up", "--only", "discovery,reporter"])
+        .env("REPORTER_PORT", port.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(up.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&up.stderr),
+        format!(
+            "airtight: reporter: 127.0.0.1:{port} can't be bound: another program listens there; end it, \
+             or choose another port with --reporter-port or REPORTER_PORT\n"
+        )
+    );
+    assert_eq!(std::fs::read_dir(folder.path().join(".airtight/parts")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_second_supervisor_is_refused_and_disturbs_nothing() {
+    let system = System::start();
+    let pids = system.pids();
+    let second = system.run(&["up", "--only", "discovery,reporter", "--reporter-port", "0"]);
+    assert_eq!(second.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(error.starts_with("airtight: another `airtight up` (process "), "{error}");
+    assert_eq!(system.pids(), pids);
+    assert!(system.reporter_answers());
+}
+
+#[test]
+fn a_system_with_other_settings_is_not_adopted() {
+    let mut system = System::start();
+    let pids = system.pids();
+    system.kill_supervisor();
+    let other = system.run(&["up", "--only", "discovery,reporter", "--reporter-port", "1"]);
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
+    let error = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(error.contains("what runs already has other settings: "), "{error}");
+    assert_eq!(system.pids(), pids);
+    assert!(system.reporter_answers());
+}
+
+#[test]
+fn a_part_that_can_t_go_on_ends_a_fresh_system_with_its_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = airtight(folder.path())
+        .args(["up", "--only", "reporter", "--reporter-port", "0"])
+        .env("AIRTIGHT_EXPIRY", "never")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert_eq!(up.status.code(), Some(2), "{error}");
+    let sentence = error.lines().last().unwrap();
+    assert!(sentence.starts_with("airtight: reporter can't go on: AIRTIGHT_EXPIRY = 'never'"), "{error}");
+}
+
+#[test]
+fn a_terminal_that_stands_still_does_not_stop_the_supervision() {
+    let system = System::start_unread();
+    // Fill the pipe that nobody reads: each death is a line, each line of the parts is passed on.
+    for _ in 0..3 {
+        let before = system.pid("discovery");
+        system.kill("discovery");
+        system.wait_for_another("discovery", before);
+    }
+    let mut log = std::fs::OpenOptions::new().append(true).open(system.log("reporter")).unwrap();
+    for _ in 0..64 {
+        std::io::Write::write_all(&mut log, "x".repeat(4095).as_bytes()).unwrap();
+        std::io::Write::write_all(&mut log, b"\n").unwrap();
+    }
+    let before = system.pid("reporter");
+    system.kill("reporter");
+    system.wait_for_another("reporter", before);
+    wait_until("the reporter answers again", || system.reporter_answers());
+}
+
+#[test]
+fn what_the_parts_say_is_shown_with_their_name() {
+    let mut system = System::start();
+    let mut log = std::fs::OpenOptions::new().append(true).open(system.log("reporter")).unwrap();
+    std::io::Write::write_all(&mut log, b"a word\n").unwrap();
+    wait_until("the line is shown", || {
+        std::thread::sleep(Duration::from_millis(10));
+        system.shown().contains("[reporter] a word\n")
+    });
+    system.interrupt_supervisor();
+    let (_, log) = system.wait_for_supervisor();
+    assert!(log.contains("up all parts have ended"), "{log}");
+}
