@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod grid;
+pub mod holding;
 pub mod id;
 pub mod mp4;
 pub mod record;
