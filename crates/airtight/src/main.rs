@@ -3,6 +3,8 @@
 mod child;
 mod cli;
 mod config;
+mod discovery;
+mod http;
 mod log;
 mod reporter;
 mod serve;
@@ -39,6 +41,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
     match invocation.command.as_str() {
         "up" => up::run(settings),
         "down" => up::down::run(settings),
+        "discovery" => discovery::run(settings),
         "reporter" => reporter::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     }

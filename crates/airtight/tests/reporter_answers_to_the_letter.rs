@@ -33,11 +33,11 @@ fn answer_in(zone: &str) {
 
     let before = Timestamp::now();
     assert_eq!(report(&url, LIVE01), (204, String::new()));
-    let answer = get(&format!("{url}/ingests")).unwrap();
+    let answer = get(&format!("{url}/ingests")).expect("the reporter answers");
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let answer = answer.text();
 
-    let zone = TimeZone::get(zone).unwrap();
+    let zone = TimeZone::get(zone).expect("zones come with the library");
     let expected = |moment: Timestamp| {
         let time = moment.to_zoned_datetime(zone.clone());
         format!(
@@ -112,7 +112,7 @@ fn bad_input_is_refused_in_one_sentence_and_changes_nothing() {
         (format!(r#"[{good},{{"signal":"a\u0000","packagers":[]}}]"#), "is no signal name"),
         (
             format!(r#"[{good},{{"signal":"live03","packagers":["localhost:8080"]}}]"#),
-            "entry 2 of the report, signal 'live03': 'localhost:8080' is no packager URL",
+            "entry 2 of the report, a packager of signal 'live03': 'localhost:8080' is no URL of a part",
         ),
     ];
     for (body, expected) in table {

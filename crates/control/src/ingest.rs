@@ -10,30 +10,30 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The longest packager URL, in bytes.
+/// The longest URL of a part, in bytes.
 pub const URL_MAX: usize = 256;
 /// The most packagers that one signal can have.
 pub const PACKAGERS_MAX: usize = 64;
 
-/// Where a packager listens: `http://host` or `http://host:port`, no path.
+/// Where a part listens (a packager, an origin, the reporter): `http://host` or `http://host:port`, no path.
 ///
 /// Equal addresses have one spelling: lower case, no slash at the end. Ordered by host, then port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PackagerUrl {
+pub struct PartUrl {
     host: Box<str>,
     port: Option<u16>,
 }
 
-/// A text that is no packager URL.
+/// A text that is no URL of a part.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("'{text}' is no packager URL: {rule}, such as http://localhost:8080")]
+#[error("'{text}' is no URL of a part: {rule}, such as http://localhost:8080")]
 pub struct UrlError {
     text: String,
     rule: &'static str,
 }
 
-impl PackagerUrl {
+impl PartUrl {
     /// Host name or address; an IPv6 address stands in brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -45,7 +45,7 @@ impl PackagerUrl {
     }
 }
 
-impl FromStr for PackagerUrl {
+impl FromStr for PartUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
@@ -56,7 +56,7 @@ impl FromStr for PackagerUrl {
     }
 }
 
-fn parse_url(text: &str) -> Result<PackagerUrl, &'static str> {
+fn parse_url(text: &str) -> Result<PartUrl, &'static str> {
     if text.len() > URL_MAX {
         return Err("it is longer than 256 bytes");
     }
@@ -74,7 +74,7 @@ fn parse_url(text: &str) -> Result<PackagerUrl, &'static str> {
         return Err("its host has to be a name or an address, an IPv6 address in brackets");
     }
     let port = port.map(parse_port).transpose()?;
-    Ok(PackagerUrl { host: host.into(), port: port.filter(|&port| port != 80) })
+    Ok(PartUrl { host: host.into(), port: port.filter(|&port| port != 80) })
 }
 
 fn is_host(host: &str) -> bool {
@@ -99,22 +99,22 @@ fn parse_port(port: &str) -> Result<u16, &'static str> {
     }
 }
 
-impl fmt::Display for PackagerUrl {
+impl fmt::Display for PartUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}", self.host)?;
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
-impl TryFrom<String> for PackagerUrl {
+impl TryFrom<String> for PartUrl {
     type Error = UrlError;
     fn try_from(text: String) -> Result<Self, UrlError> {
         text.parse()
     }
 }
 
-impl From<PackagerUrl> for String {
-    fn from(url: PackagerUrl) -> Self {
+impl From<PartUrl> for String {
+    fn from(url: PartUrl) -> Self {
         url.to_string()
     }
 }
@@ -124,7 +124,7 @@ impl From<PackagerUrl> for String {
 pub struct RawReport {
     /// Should be a signal name.
     pub signal: String,
-    /// Should be packager URLs.
+    /// Should be URLs of packagers.
     pub packagers: Vec<String>,
 }
 
@@ -134,7 +134,7 @@ pub struct Report {
     /// The signal.
     pub signal: SignalName,
     /// The packagers that are healthy and hold fresh media of it.
-    pub packagers: BTreeSet<PackagerUrl>,
+    pub packagers: BTreeSet<PartUrl>,
 }
 
 /// Why a report counts for nothing. Positions in it are counted from 1.
@@ -149,7 +149,7 @@ pub enum ReportError {
         error: NameError,
     },
     /// An entry names something that is no packager.
-    #[error("entry {position} of the report, signal '{signal}': {error}")]
+    #[error("entry {position} of the report, a packager of signal '{signal}': {error}")]
     Packager {
         /// Of the entry in the report.
         position: usize,
@@ -199,7 +199,7 @@ pub struct Ingest {
     /// The signal.
     pub signal: SignalName,
     /// Its active packagers, at least one, in order.
-    pub packagers: Vec<PackagerUrl>,
+    pub packagers: Vec<PartUrl>,
     /// When it was last reported: see [`rfc1123`].
     pub last_reported: String,
 }

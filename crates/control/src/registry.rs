@@ -12,7 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::ingest::{Ingest, PackagerUrl, Report, rfc1123};
+use crate::ingest::{Ingest, PartUrl, Report, rfc1123};
 
 /// The most signals that a registry keeps.
 pub const SIGNALS_MAX: usize = 4096;
@@ -32,7 +32,7 @@ pub struct Change {
     /// The signal.
     pub signal: SignalName,
     /// The packager.
-    pub packager: PackagerUrl,
+    pub packager: PartUrl,
     /// Whether it holds the signal from now on.
     pub active: bool,
 }
@@ -67,7 +67,7 @@ pub struct KnownSignal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivePackager {
     /// Where it listens.
-    pub url: PackagerUrl,
+    pub url: PartUrl,
     /// When it was last reported to hold the signal.
     pub last_reported: Timestamp,
 }
@@ -95,7 +95,7 @@ struct Renewal {
 #[derive(Debug, Clone)]
 struct Entry {
     renewal: Renewal,
-    packagers: BTreeMap<PackagerUrl, Renewal>,
+    packagers: BTreeMap<PartUrl, Renewal>,
 }
 
 /// The merge of all reports that still count.

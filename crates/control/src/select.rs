@@ -10,7 +10,7 @@ use airtight_media::id::SignalName;
 
 use crate::{
     health::{Health, Holding, Hysteresis, Turn},
-    ingest::{PackagerUrl, Report},
+    ingest::{PartUrl, Report},
 };
 
 /// What one round of questions to one packager gave.
@@ -33,18 +33,18 @@ struct Packager {
 #[derive(Debug)]
 pub struct Fleet {
     stale: Duration,
-    packagers: BTreeMap<PackagerUrl, Packager>,
+    packagers: BTreeMap<PartUrl, Packager>,
 }
 
 impl Fleet {
     /// Nothing heard yet; media older than `stale` is not held.
-    pub fn new(packagers: BTreeSet<PackagerUrl>, stale: Duration, hysteresis: Hysteresis) -> Self {
+    pub fn new(packagers: BTreeSet<PartUrl>, stale: Duration, hysteresis: Hysteresis) -> Self {
         let packager = || Packager { health: Health::new(hysteresis), holdings: BTreeMap::new() };
         Self { stale, packagers: packagers.into_iter().map(|url| (url, packager())).collect() }
     }
 
     /// Takes what a packager of the fleet answered at `now`; returns the change of its health.
-    pub fn handle(&mut self, packager: &PackagerUrl, probe: Probe, now: Duration) -> Option<Turn> {
+    pub fn handle(&mut self, packager: &PartUrl, probe: Probe, now: Duration) -> Option<Turn> {
         let packager = self.packagers.get_mut(packager)?;
         if let Some(signals) = probe.signals {
             let stale = self.stale;
@@ -54,9 +54,14 @@ impl Fleet {
         packager.health.handle(probe.alive)
     }
 
+    /// How many packagers are healthy.
+    pub fn healthy(&self) -> usize {
+        self.packagers.values().filter(|packager| packager.health.is_healthy()).count()
+    }
+
     /// The report as of `now`, with the signals found on the disk.
     pub fn reports(&self, on_disk: &BTreeSet<SignalName>, now: Duration) -> Vec<Report> {
-        let mut holders: BTreeMap<SignalName, BTreeSet<PackagerUrl>> =
+        let mut holders: BTreeMap<SignalName, BTreeSet<PartUrl>> =
             on_disk.iter().map(|signal| (signal.clone(), BTreeSet::new())).collect();
         let healthy = self.packagers.iter().filter(|(_, packager)| packager.health.is_healthy());
         for (url, packager) in healthy {
@@ -77,7 +82,7 @@ mod tests {
 
     const STALE: Duration = Duration::from_secs(6);
 
-    fn url(host: &str) -> PackagerUrl {
+    fn url(host: &str) -> PartUrl {
         format!("http://{host}").parse().unwrap()
     }
 
@@ -98,7 +103,7 @@ mod tests {
         let on_disk = on_disk.iter().map(|signal| signal.parse().unwrap()).collect();
         let reports = fleet.reports(&on_disk, Duration::from_secs(seconds));
         let reports = reports.iter().map(|report| {
-            let packagers: Vec<&str> = report.packagers.iter().map(PackagerUrl::host).collect();
+            let packagers: Vec<&str> = report.packagers.iter().map(PartUrl::host).collect();
             format!("{}={}", report.signal, packagers.join(","))
         });
         reports.collect::<Vec<_>>().join(";")

@@ -193,7 +193,7 @@ mod tests {
             (r#"[{"signal":"a/b","packagers":[]}]"#, "entry 1 of the report: 'a/b' is no signal name"),
             (
                 r#"[{"signal":"a","packagers":["ftp://b"]}]"#,
-                "entry 1 of the report, signal 'a': 'ftp://b' is no packager URL",
+                "entry 1 of the report, a packager of signal 'a': 'ftp://b' is no URL of a part",
             ),
         ];
         for (body, expected) in table {

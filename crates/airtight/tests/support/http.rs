@@ -104,9 +104,12 @@ fn unchunked(mut body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A far side whose answers the test decides: `path → (status, body)`.
+/// What a far side answers: of a path, the status and the body.
+type Answers = Mutex<Box<dyn FnMut(&str) -> (u16, String) + Send>>;
+
+/// A far side whose answers the test decides.
 pub struct Remote {
-    answers: Arc<Mutex<Box<dyn FnMut(&str) -> (u16, String) + Send>>>,
+    answers: Arc<Answers>,
     url: String,
     end: Arc<AtomicBool>,
 }
@@ -116,8 +119,7 @@ impl Remote {
     pub fn start(answers: impl FnMut(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
-        let answers: Arc<Mutex<Box<dyn FnMut(&str) -> (u16, String) + Send>>> =
-            Arc::new(Mutex::new(Box::new(answers)));
+        let answers: Arc<Answers> = Arc::new(Mutex::new(Box::new(answers)));
         let end = Arc::new(AtomicBool::new(false));
         let remote = Self { answers: answers.clone(), url, end: end.clone() };
         thread::spawn(move || {
@@ -139,7 +141,7 @@ impl Remote {
 
     /// From now on answers like this.
     pub fn answer(&self, answers: impl FnMut(&str) -> (u16, String) + Send + 'static) {
-        *self.answers.lock().unwrap() = Box::new(answers);
+        *self.answers.lock().expect("no answer panicked") = Box::new(answers);
     }
 }
 
@@ -151,7 +153,7 @@ impl Drop for Remote {
     }
 }
 
-fn answer(stream: TcpStream, answers: &Mutex<Box<dyn FnMut(&str) -> (u16, String) + Send>>) {
+fn answer(stream: TcpStream, answers: &Answers) {
     let mut reader = BufReader::new(stream);
     let Some(request) = line(&mut reader) else { return };
     let mut length = 0;
@@ -164,7 +166,8 @@ fn answer(stream: TcpStream, answers: &Mutex<Box<dyn FnMut(&str) -> (u16, String
     if reader.read_exact(&mut body).is_err() {
         return;
     }
-    let (status, body) = answers.lock().unwrap()(request.split(' ').nth(1).unwrap_or_default());
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = answers.lock().expect("no answer panicked")(path);
     // The asking side may be gone.
     let _ = write!(
         reader.get_mut(),

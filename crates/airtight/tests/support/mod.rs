@@ -20,6 +20,7 @@ use std::{
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 
 /// The binary under test.
 pub const AIRTIGHT: &str = env!("CARGO_BIN_EXE_airtight");
@@ -73,6 +74,16 @@ pub fn socket() -> (TcpListener, SocketAddr) {
     (socket, address)
 }
 
+/// An address that refuses every connection for as long as the socket is kept.
+pub fn refusing() -> (Socket, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a descriptor is free");
+    // Bound, so that nobody else gets the port, and not listened on.
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("loopback has a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+    let url = format!("http://{}", address.expect("a bound socket has an address"));
+    (socket, url)
+}
+
 /// One running role.
 pub struct Role {
     child: Child,
@@ -109,7 +120,7 @@ impl Role {
         let (stderr, lines) = (child.stderr.take().expect("stderr is piped"), log.clone());
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines.lock().unwrap().push(line);
+                lines.lock().expect("nobody panics with the log").push(line);
             }
         });
         Self { child, log }
@@ -117,7 +128,7 @@ impl Role {
 
     /// What it wrote to stderr so far, by lines.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        self.log.lock().expect("nobody panics with the log").clone()
     }
 
     /// Waits for a line of stderr that contains `text`.

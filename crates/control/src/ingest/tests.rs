@@ -14,14 +14,14 @@ fn equal_addresses_have_one_spelling() {
         ("http://edge_1.example.org:1", "http://edge_1.example.org:1"),
     ];
     for (text, expected) in table {
-        let url: PackagerUrl = text.parse().unwrap();
+        let url: PartUrl = text.parse().unwrap();
         assert_eq!(url.to_string(), expected);
         assert_eq!(url, expected.parse().unwrap());
     }
 }
 
 #[test]
-fn what_is_no_packager_url_is_named_with_what_would_be_right() {
+fn what_is_no_url_of_a_part_is_named_with_what_would_be_right() {
     let table = [
         ("", "it has to start with http://"),
         ("localhost:8080", "it has to start with http://"),
@@ -46,17 +46,17 @@ fn what_is_no_packager_url_is_named_with_what_would_be_right() {
         ("http://u:p@a", "without path, query or user"),
     ];
     for (text, rule) in table {
-        let error = text.parse::<PackagerUrl>().unwrap_err().to_string();
+        let error = text.parse::<PartUrl>().unwrap_err().to_string();
         assert!(error.contains(rule), "{text:?}: {error}");
-        assert!(error.contains("is no packager URL") && error.ends_with("such as http://localhost:8080"));
+        assert!(error.contains("is no URL of a part") && error.ends_with("such as http://localhost:8080"));
         assert!(!error.contains('\0'), "control characters are escaped: {error:?}");
     }
-    assert!(format!("http://{}", "a".repeat(300)).parse::<PackagerUrl>().is_err());
+    assert!(format!("http://{}", "a".repeat(300)).parse::<PartUrl>().is_err());
 }
 
 #[test]
 fn ports_are_ordered_as_numbers() {
-    let urls: BTreeSet<PackagerUrl> =
+    let urls: BTreeSet<PartUrl> =
         ["http://a:10000", "http://a:9090", "http://a"].iter().map(|url| url.parse().unwrap()).collect();
     let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
     assert_eq!(urls, ["http://a", "http://a:9090", "http://a:10000"]);
@@ -78,7 +78,7 @@ fn a_report_is_checked_as_a_whole() {
         (r#"{"signal":"../etc","packagers":[]}"#, "entry 2 of the report: '../etc' is no signal name"),
         (
             r#"{"signal":"live02","packagers":["http://a","nowhere"]}"#,
-            "entry 2 of the report, signal 'live02': 'nowhere' is no packager URL",
+            "entry 2 of the report, a packager of signal 'live02': 'nowhere' is no URL of a part",
         ),
     ];
     for (bad, expected) in table {
@@ -132,14 +132,14 @@ proptest! {
     /// What parses has one spelling, and that spelling parses to the same.
     #[test]
     fn a_url_survives_its_own_spelling(text in "(http://)?[a-z0-9.:/\\[\\]_-]{0,24}") {
-        if let Ok(url) = text.parse::<PackagerUrl>() {
-            prop_assert_eq!(url.to_string().parse::<PackagerUrl>(), Ok(url));
+        if let Ok(url) = text.parse::<PartUrl>() {
+            prop_assert_eq!(url.to_string().parse::<PartUrl>(), Ok(url));
         }
     }
 
     /// No text whatever panics.
     #[test]
     fn any_text_is_a_url_or_an_error(text in any::<String>()) {
-        let _ = text.parse::<PackagerUrl>();
+        let _ = text.parse::<PartUrl>();
     }
 }
