@@ -122,3 +122,55 @@ fn innermost(error: &dyn std::error::Error) -> String {
     }
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const BUDGET: Budget = Budget { time: Duration::from_millis(300), bytes: 8 };
+
+    /// Answers one request with these bytes and holds the connection; returns its URL.
+    async fn remote(answer: &'static str, close: bool) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            if !close {
+                std::future::pending::<()>().await;
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_or_a_fault() {
+        let client = Client::new();
+        let url = remote("HTTP/1.1 503 Busy\r\nContent-Length: 6\r\n\r\nlater\n", false).await;
+        let answer = client.get(&url, BUDGET).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.sentence().as_str()), (503, "later"));
+
+        let url = remote("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789", false).await;
+        assert!(matches!(client.get(&url, BUDGET).await, Err(Fault::Body(_))), "longer than the budget");
+
+        let url = remote("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n1234", true).await;
+        assert!(matches!(client.get(&url, BUDGET).await, Err(Fault::Body(_))), "broken off");
+
+        let url = remote("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n1234", false).await;
+        assert!(matches!(client.get(&url, BUDGET).await, Err(Fault::Late(_))), "stuck in the body");
+
+        let url = remote("", false).await;
+        assert!(matches!(client.get(&url, BUDGET).await, Err(Fault::Late(_))), "never answered");
+
+        let url = remote("", true).await;
+        assert!(matches!(client.get(&url, BUDGET).await, Err(Fault::Connection(_))), "hung up");
+
+        assert!(matches!(client.get("http://a b/", BUDGET).await, Err(Fault::Request(_))));
+    }
+}

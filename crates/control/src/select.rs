@@ -13,14 +13,25 @@ use crate::{
     ingest::{PartUrl, Report},
 };
 
+/// Media older than so many segments is stale.
+const STALE_SEGMENTS: u32 = 3;
+
+/// What a packager lists of one signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The age of its newest media; nothing for a signal without media.
+    pub age: Option<Duration>,
+    /// The duration of its segments.
+    pub segment: Duration,
+}
+
 /// What one round of questions to one packager gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// Whether it says that it is alive.
     pub alive: bool,
-    /// The signals that it lists and the age of the newest media of each, nothing for a signal without media;
-    /// `None` when it gave no list, which leaves what it said before to age.
-    pub signals: Option<BTreeMap<SignalName, Option<Duration>>>,
+    /// The signals that it lists; `None` when it gave no list, which leaves what it said before to age.
+    pub signals: Option<BTreeMap<SignalName, Listed>>,
 }
 
 #[derive(Debug)]
@@ -32,24 +43,25 @@ struct Packager {
 /// The packagers that one discovery asks.
 #[derive(Debug)]
 pub struct Fleet {
-    stale: Duration,
     packagers: BTreeMap<PartUrl, Packager>,
 }
 
 impl Fleet {
-    /// Nothing heard yet; media older than `stale` is not held.
-    pub fn new(packagers: BTreeSet<PartUrl>, stale: Duration, hysteresis: Hysteresis) -> Self {
+    /// Nothing heard yet.
+    pub fn new(packagers: BTreeSet<PartUrl>, hysteresis: Hysteresis) -> Self {
         let packager = || Packager { health: Health::new(hysteresis), holdings: BTreeMap::new() };
-        Self { stale, packagers: packagers.into_iter().map(|url| (url, packager())).collect() }
+        Self { packagers: packagers.into_iter().map(|url| (url, packager())).collect() }
     }
 
     /// Takes what a packager of the fleet answered at `now`; returns the change of its health.
     pub fn handle(&mut self, packager: &PartUrl, probe: Probe, now: Duration) -> Option<Turn> {
         let packager = self.packagers.get_mut(packager)?;
         if let Some(signals) = probe.signals {
-            let stale = self.stale;
-            let held = |age: Duration| Holding { age, heard: now, stale };
-            packager.holdings = signals.into_iter().map(|(signal, age)| (signal, age.map(held))).collect();
+            let held = |listed: Listed| {
+                let stale = listed.segment.saturating_mul(STALE_SEGMENTS);
+                listed.age.map(|age| Holding { age, heard: now, stale })
+            };
+            packager.holdings = signals.into_iter().map(|(signal, listed)| (signal, held(listed))).collect();
         }
         packager.health.handle(probe.alive)
     }
@@ -80,20 +92,20 @@ impl Fleet {
 mod tests {
     use super::*;
 
-    const STALE: Duration = Duration::from_secs(6);
+    const SEGMENT: Duration = Duration::from_secs(2);
 
     fn url(host: &str) -> PartUrl {
         format!("http://{host}").parse().unwrap()
     }
 
     fn fleet() -> Fleet {
-        Fleet::new([url("p1"), url("p2")].into(), STALE, Hysteresis::DEFAULT)
+        Fleet::new([url("p1"), url("p2")].into(), Hysteresis::DEFAULT)
     }
 
     /// A living packager with these signals and ages in milliseconds.
     fn lists(signals: &[(&str, Option<u64>)]) -> Probe {
-        let signals =
-            signals.iter().map(|&(signal, age)| (signal.parse().unwrap(), age.map(Duration::from_millis)));
+        let listed = |age: Option<u64>| Listed { age: age.map(Duration::from_millis), segment: SEGMENT };
+        let signals = signals.iter().map(|&(signal, age)| (signal.parse().unwrap(), listed(age)));
         Probe { alive: true, signals: Some(signals.collect()) }
     }
 
@@ -139,6 +151,16 @@ mod tests {
         fleet.handle(&url("p1"), Probe { alive: true, signals: None }, Duration::from_secs(5));
         assert_eq!(told(&fleet, &[], 4), "live01=p1");
         assert_eq!(told(&fleet, &[], 5), "live01=");
+    }
+
+    #[test]
+    fn how_old_is_stale_depends_on_the_segments_of_the_signal() {
+        let mut fleet = fleet();
+        let listed =
+            |seconds| Listed { age: Some(Duration::from_secs(10)), segment: Duration::from_secs(seconds) };
+        let signals = [("live02".parse().unwrap(), listed(2)), ("live04".parse().unwrap(), listed(4))];
+        fleet.handle(&url("p1"), Probe { alive: true, signals: Some(signals.into()) }, Duration::ZERO);
+        assert_eq!(told(&fleet, &[], 0), "live02=;live04=p1");
     }
 
     #[test]

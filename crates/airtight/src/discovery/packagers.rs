@@ -11,7 +11,7 @@ use std::{
 use airtight_control::{
     health::{Hysteresis, Turn},
     ingest::{PartUrl, Report},
-    select::{Fleet, Probe},
+    select::{Fleet, Listed, Probe},
 };
 use airtight_media::id::SignalName;
 use futures_util::future::join_all;
@@ -21,8 +21,8 @@ use tracing::{info, warn};
 
 use crate::http::{Budget, Client};
 
-/// Three segment durations: media older than that is not held.
-const STALE: Duration = Duration::from_secs(6);
+/// The duration of the segments of a signal whose record does not say it.
+const SEGMENT_MILLIS: u64 = 2000;
 
 /// For one answer of a packager.
 const BUDGET: Budget = Budget { time: Duration::from_millis(800), bytes: 8 << 20 };
@@ -39,7 +39,7 @@ pub(super) struct Packagers {
 impl Packagers {
     pub(super) fn new(urls: BTreeSet<PartUrl>, client: Client) -> Self {
         let listing = urls.iter().map(|url| (url.clone(), true)).collect();
-        let fleet = Fleet::new(urls, STALE, Hysteresis::DEFAULT);
+        let fleet = Fleet::new(urls, Hysteresis::DEFAULT);
         Self { client, start: Instant::now(), fleet, listing }
     }
 
@@ -55,7 +55,7 @@ impl Packagers {
         }
     }
 
-    fn take(&mut self, url: &PartUrl, alive: &Answer<()>, signals: Answer<Ages>) {
+    fn take(&mut self, url: &PartUrl, alive: &Answer<()>, signals: Answer<Signals>) {
         let listing = self.listing.entry(url.clone()).or_insert(true);
         match (&signals, alive) {
             // Said with its health.
@@ -92,14 +92,13 @@ impl Packagers {
 /// What a packager answered, or in words why it did not.
 type Answer<T> = Result<T, String>;
 
-/// The age of the newest media of each signal; `None` for a signal without media.
-type Ages = BTreeMap<SignalName, Option<Duration>>;
+type Signals = BTreeMap<SignalName, Listed>;
 
 async fn alive(client: &Client, url: &PartUrl) -> Answer<()> {
     ask(client, format!("{url}/healthz")).await.map(drop)
 }
 
-async fn signals(client: &Client, url: &PartUrl) -> Answer<Ages> {
+async fn signals(client: &Client, url: &PartUrl) -> Answer<Signals> {
     parse(&ask(client, format!("{url}/signals")).await?)
 }
 
@@ -113,17 +112,26 @@ async fn ask(client: &Client, url: String) -> Answer<bytes::Bytes> {
 
 /// The part of an entry of `/signals` that counts here. Packagers of other versions say more, or less.
 #[derive(Deserialize)]
-struct Listed {
+struct Entry {
     signal: SignalName,
     age_ms: Option<u64>,
+    #[serde(default)]
+    record: serde_json::Value,
 }
 
-fn parse(body: &[u8]) -> Answer<Ages> {
+impl Entry {
+    fn listed(&self) -> Listed {
+        let segment = self.record.get("d").and_then(serde_json::Value::as_u64).unwrap_or(SEGMENT_MILLIS);
+        Listed { age: self.age_ms.map(Duration::from_millis), segment: Duration::from_millis(segment) }
+    }
+}
+
+fn parse(body: &[u8]) -> Answer<Signals> {
     let entries: Vec<serde_json::Value> =
         serde_json::from_slice(body).map_err(|error| format!("its list can't be read: {error}"))?;
     // An entry that can't be read takes no other with it.
-    let listed = entries.into_iter().filter_map(|entry| serde_json::from_value::<Listed>(entry).ok());
-    Ok(listed.map(|entry| (entry.signal, entry.age_ms.map(Duration::from_millis))).collect())
+    let entries = entries.into_iter().filter_map(|entry| serde_json::from_value::<Entry>(entry).ok());
+    Ok(entries.map(|entry| (entry.signal.clone(), entry.listed())).collect())
 }
 
 #[cfg(test)]
@@ -133,17 +141,21 @@ mod tests {
     #[test]
     fn a_list_is_read_leniently() {
         let list = r#"[
-            {"signal":"live01","record":{"d":2000},"newest":897738816,"age_ms":1234,"lineages":[]},
+            {"signal":"live01","record":{"d":4000},"newest":897738816,"age_ms":1234,"lineages":[]},
             {"signal":"live02","newest":null,"age_ms":null},
             {"signal":"live03"},
             {"signal":"../x","age_ms":1},
             {"signal":"live04","age_ms":"soon"},
             7
         ]"#;
-        let ages = parse(list.as_bytes()).unwrap();
-        let ages: Vec<_> =
-            ages.iter().map(|(signal, age)| (signal.as_str(), age.map(|age| age.as_millis()))).collect();
-        assert_eq!(ages, [("live01", Some(1234)), ("live02", None), ("live03", None)]);
+        let signals = parse(list.as_bytes()).unwrap();
+        let signals: Vec<_> = signals
+            .iter()
+            .map(|(signal, listed)| {
+                (signal.as_str(), listed.age.map(|age| age.as_millis()), listed.segment.as_secs())
+            })
+            .collect();
+        assert_eq!(signals, [("live01", Some(1234), 4), ("live02", None, 2), ("live03", None, 2)]);
         for bad in ["", "{}", "[", "null"] {
             assert!(parse(bad.as_bytes()).unwrap_err().starts_with("its list can't be read"), "{bad}");
         }

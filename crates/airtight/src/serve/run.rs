@@ -30,6 +30,8 @@ const CONNECTIONS: usize = 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// From the word to stop to the cutting of what is not done.
 const DRAIN: Duration = Duration::from_secs(5);
+/// For disk accesses that are still under way when a role is done.
+const LEFTOVERS: Duration = Duration::from_secs(1);
 /// After the machine refused a connection, for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,7 +41,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Those of the role, and of a machine that can't run it.
 pub fn block_on<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("can't start the runtime")?.block_on(role)
+    let runtime = runtime.context("can't start the runtime")?;
+    let outcome = runtime.block_on(role);
+    // A disk that hangs must not keep a role that is done.
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome
 }
 
 /// A token that is cancelled by SIGTERM or SIGINT.
@@ -111,4 +117,91 @@ fn serve(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, open: &G
         }
         drop(slot);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, time::Instant};
+
+    use axum::{body::Body, routing::get};
+    use bytes::Bytes;
+    use futures_util::{StreamExt as _, stream};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::watch,
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    struct Server {
+        address: SocketAddr,
+        stop: CancellationToken,
+        served: JoinHandle<()>,
+    }
+
+    async fn server(router: Router) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let served = tokio::spawn(run_router(listener, router, stop.clone()));
+        Server { address, stop, served }
+    }
+
+    async fn ask(address: SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn rest(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    /// Answers once the sender says so; tells by `asked` that the question is there.
+    fn blocked(asked: watch::Sender<bool>, answer: watch::Receiver<bool>) -> Router {
+        let handler = move || {
+            let (asked, mut answer) = (asked.clone(), answer.clone());
+            async move {
+                asked.send_replace(true);
+                answer.wait_for(|answer| *answer).await.map(|_| "done").unwrap_or_default()
+            }
+        };
+        Router::new().route("/", get(handler))
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_while_nobody_new_is_served() {
+        let ((asked, mut is_asked), (answer, answered)) = (watch::channel(false), watch::channel(false));
+        let server = server(blocked(asked, answered)).await;
+        let mut idle = TcpStream::connect(server.address).await.unwrap();
+        let mut stream = ask(server.address, "/").await;
+        is_asked.wait_for(|asked| *asked).await.unwrap();
+        server.stop.cancel();
+        assert_eq!(rest(&mut idle).await, "", "a connection without a request is closed");
+        assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+        assert!(!server.served.is_finished());
+        answer.send_replace(true);
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("done"), "{text}");
+        server.served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_at_the_deadline() {
+        let endless = || async {
+            Body::from_stream(stream::repeat(Bytes::from("x")).then(|byte| async move {
+                sleep(Duration::from_millis(50)).await;
+                Ok::<_, io::Error>(byte)
+            }))
+        };
+        let server = server(Router::new().route("/", get(endless))).await;
+        let mut stream = ask(server.address, "/").await;
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+        let stopped = Instant::now();
+        server.stop.cancel();
+        server.served.await.unwrap();
+        assert!((DRAIN..DRAIN * 2).contains(&stopped.elapsed()), "{:?}", stopped.elapsed());
+    }
 }
