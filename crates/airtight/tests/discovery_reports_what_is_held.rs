@@ -41,7 +41,17 @@ fn holders(url: &str) -> Vec<String> {
 fn discovery(reporter: &str, packagers: &[&str], output: &str) -> Role {
     let packagers = packagers.join(",");
     Role::start_with(
-        &["discovery", "--reporter", reporter, "--packagers", &packagers, "--output", output],
+        &[
+            "discovery",
+            "--reporter",
+            reporter,
+            "--packagers",
+            &packagers,
+            "--output",
+            output,
+            "--log",
+            "debug",
+        ],
         &[("TZ", "America/Sao_Paulo")],
     )
 }
@@ -112,6 +122,8 @@ fn an_outage_of_the_reporter_is_one_line_when_it_begins_and_one_when_it_ends() {
     let mut discovery = discovery(&url, &[one.url()], text(output.path()));
     let line = discovery.line(&format!("reporter {url} can't be reached"));
     assert!(line.contains(" ERR ") && line.ends_with("; trying again"), "{line}");
+    let failures = || discovery.log().iter().filter(|line| line.contains("can't be reached")).count();
+    eventually("it goes on trying", || (failures() >= 4).then_some(()));
     let reporter = Role::start_on(&socket, &["reporter"]);
     discovery.line(&format!("INF Reporter {url} accepts reports again"));
     discovery.line("Registered signal 'live01'");

@@ -166,6 +166,21 @@ fn events_tell_the_state_then_each_change_and_end_when_the_reporter_drains() {
 }
 
 #[test]
+fn it_says_that_it_lives_is_ready_and_what_it_counts() {
+    let reporter = Role::start(&["reporter", "--listen", "0"]);
+    let url = reporter.url();
+    report(&url, LIVE01);
+    report(&url, "nonsense");
+    let status = |path: &str| get(&format!("{url}{path}")).map(|answer| answer.status);
+    assert_eq!((status("/healthz"), status("/readyz"), status("/live01")), (Some(200), Some(200), Some(404)));
+    let metrics = get(&format!("{url}/metrics")).unwrap();
+    assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    for figure in ["reports_accepted_total 1", "reports_refused_total 1", "signals_active 1"] {
+        assert!(metrics.text().contains(&format!("airtight_reporter_{figure}\n")), "{}", metrics.text());
+    }
+}
+
+#[test]
 fn a_restarted_reporter_goes_on_from_its_snapshot() {
     let state = tempfile::tempdir().unwrap();
     let (socket, _) = socket();
