@@ -72,8 +72,8 @@ fn in_berlin_the_zone_is_an_abbreviation() {
 fn reports_of_two_discoveries_are_merged_and_expire_apart() {
     let reporter = Role::start(&["reporter", "--listen", "0", "--expiry", "3"]);
     let url = reporter.url();
-    report(&url, r#"[{"signal":"live01","packagers":["http://a"]},{"signal":"live02","packagers":[]}]"#);
     let first = Instant::now();
+    report(&url, r#"[{"signal":"live01","packagers":["http://a"]},{"signal":"live02","packagers":[]}]"#);
     report(&url, r#"[{"signal":"live01","packagers":["http://b"]}]"#);
     let both = ingests(&url);
     assert!(both.contains(r#"["http://a","http://b"]"#), "{both}");
