@@ -189,9 +189,7 @@ export class Player {
 
   private level(): PlayerState["level"] {
     const level = this.hls?.levels[this.hls.currentLevel];
-    if (level !== undefined) {
-      return { height: level.height, bitrate: level.maxBitrate };
-    }
-    return this.video.videoHeight > 0 ? { height: this.video.videoHeight, bitrate: 0 } : null;
+    const height = level?.height || this.video.videoHeight;
+    return height > 0 ? { height, bitrate: level?.maxBitrate ?? 0 } : null;
   }
 }

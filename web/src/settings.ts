@@ -8,17 +8,17 @@
 import type { HlsConfig, LoaderConfig, RetryConfig } from "hls.js";
 
 /**
- * A refused or reset connection reaches hls.js as status 0, which it takes for a
- * matter of CORS and does not repeat. Here it means a server that is being restarted.
+ * A refused or reset connection reaches hls.js as status 0. It takes that for final and
+ * leaves the rendition, or the stream; here it means a server that is being restarted.
  */
 const retryRefused: RetryConfig["shouldRetry"] = (policy, count, _timeout, response, retry) =>
   retry || (response?.code === 0 && count < (policy?.maxNumRetry ?? 0));
 
-/** The first retry comes at once, later ones once a second, for about a minute. */
+/** The first retry comes at once, later ones twice a second, for about a minute. */
 const ERROR_RETRY: RetryConfig = {
-  maxNumRetry: 60,
+  maxNumRetry: 120,
   retryDelayMs: 100,
-  maxRetryDelayMs: 1_000,
+  maxRetryDelayMs: 500,
   backoff: "exponential",
   shouldRetry: retryRefused,
 };
@@ -39,10 +39,10 @@ function policy(firstByteMs: number, loadMs: number): { default: LoaderConfig } 
 
 /** Settings for live signals; everything not named here is the hls.js default. */
 export const LIVE: Partial<HlsConfig> = {
-  // Longer than a playlist request is ever held back, shorter than the buffer.
+  // Longer than the server ever holds back an answer, shorter than what the buffer lasts.
   manifestLoadPolicy: policy(3_000, 10_000),
   playlistLoadPolicy: policy(3_000, 10_000),
-  fragLoadPolicy: policy(2_500, 20_000),
+  fragLoadPolicy: policy(2_000, 20_000),
   // Start with the best picture instead of climbing to it.
   abrEwmaDefaultEstimate: 5_000_000,
   // A player that runs for days keeps only what a short rewind needs.
