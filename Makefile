@@ -1,0 +1,118 @@
+# make run      installs what is missing, builds, and runs the whole system
+# make test     runs all tests        make lint   checks form, lints, docs and types
+# make bench    runs the benchmarks   make clean  removes what was built
+#
+# make run-local-worker|server1|server2|discovery|reporter|origin   one part, from source
+# make build, make run-worker|server1|…                             the same in containers
+
+SHELL := /bin/bash
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+AIRTIGHT := target/release/airtight
+CARGO := cargo
+NPM := npm --no-audit --no-fund --loglevel=error
+COMPOSE := docker compose
+PARTS := worker server1 server2 discovery reporter origin
+
+WEB := web/dist/index.html
+WEB_MODULES := web/node_modules/.package-lock.json
+BROWSER_MODULES := tools/browser/node_modules/.package-lock.json
+WEB_SOURCES := web/index.html web/package.json web/tsconfig.json web/vite.config.ts $(wildcard web/src/*)
+END_TO_END := $(wildcard crates/*/tests/*.rs)
+
+.PHONY: help
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
+# ---- the whole system ----
+
+.PHONY: run
+run: $(AIRTIGHT)
+	@exec $(AIRTIGHT) up
+
+.PHONY: $(AIRTIGHT)
+$(AIRTIGHT): setup-run $(WEB)
+	$(CARGO) build --release --locked -p airtight
+
+.PHONY: setup-build setup-run setup-test
+setup-build setup-run setup-test: setup-%:
+	@scripts/setup.sh $*
+
+# ---- the page ----
+
+.PHONY: web
+web: $(WEB)
+
+$(WEB): $(WEB_SOURCES) $(WEB_MODULES)
+	$(NPM) --prefix web run build
+
+$(WEB_MODULES) $(BROWSER_MODULES): %/node_modules/.package-lock.json: %/package-lock.json | setup-build
+	$(NPM) --prefix $* ci
+	@touch $@
+
+# ---- checks ----
+
+.PHONY: lint
+lint: setup-build $(WEB_MODULES) $(BROWSER_MODULES)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
+	$(NPM) --prefix web run check
+	$(NPM) --prefix tools/browser run check
+
+# Tests with real encoders, servers and a browser run one at a time: they measure time.
+.PHONY: test
+test: setup-test $(WEB) $(BROWSER_MODULES)
+	INSTA_UPDATE=no $(CARGO) test --workspace --locked --lib --bins
+	$(CARGO) test --workspace --locked --doc
+	$(NPM) --prefix tools/browser test
+	$(if $(END_TO_END),$(CARGO) test --workspace --locked --test '*' -- --test-threads=1)
+
+.PHONY: bench
+bench: setup-build
+	$(CARGO) bench --workspace --locked
+
+.PHONY: clean
+clean:
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules tools/browser/node_modules
+
+# ---- one part at a time, from source, on the shared folder ./output ----
+
+PACKAGERS = http://localhost:$${SERVER_ONE_PORT:-8080},http://localhost:$${SERVER_TWO_PORT:-9090}
+
+worker_command    = worker --output ./output
+server1_command   = packager --name server1 --root ./output
+server2_command   = packager --name server2 --root ./output
+discovery_command = discovery --output ./output --packagers $(PACKAGERS)
+reporter_command  = reporter
+origin_command    = origin
+
+LOCAL := $(PARTS:%=run-local-%)
+
+.PHONY: $(LOCAL)
+$(LOCAL): run-local-%: $(AIRTIGHT)
+	@mkdir -p output
+	@exec $(AIRTIGHT) $($*_command) $(ARGS)
+
+# The worker plays what is in ./input; an empty folder gets a test programme.
+TEST_INPUT := input/live01.mp4
+ifeq ($(INPUT_STREAM_PATH)$(AIRTIGHT_INPUT)$(wildcard input/*),)
+run-local-worker: $(TEST_INPUT)
+endif
+
+.PHONY: input
+input: $(TEST_INPUT)
+
+$(TEST_INPUT): | setup-run
+	scripts/test-input.sh $@
+
+# ---- the same in containers ----
+
+.PHONY: build
+build:
+	docker build --tag airtight .
+
+.PHONY: $(PARTS:%=run-%)
+$(PARTS:%=run-%): run-%:
+	$(COMPOSE) run --rm --service-ports --use-aliases $*

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Makes sure that what airtight needs is there: checks the given toolchains and installs
+# missing Debian packages. Asks nothing; on a machine that has everything it only looks.
+#
+#   setup.sh build   Rust and Node
+#   setup.sh run     also ffmpeg and a font
+#   setup.sh test    also a browser
+set -euo pipefail
+
+readonly RUST_WANTED=1.95 NODE_WANTED=20.19
+
+die() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+# at_least WANTED FOUND
+at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+# toolchain NAME COMMAND WANTED HOW
+toolchain() {
+    local name=$1 command=$2 wanted=$3 how=$4 found
+    command -v "$command" >/dev/null || die "$name $wanted or later is missing: $how."
+    found=$("$command" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1)
+    at_least "$wanted" "$found" || die "$name $found is too old, $wanted or later is needed: $how."
+}
+
+# Prints the Debian packages that are missing for the purpose.
+missing() {
+    command -v cc >/dev/null || echo gcc libc6-dev
+    [ "$1" != build ] || return 0
+    command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
+    [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || ! command -v apt-get >/dev/null || echo fonts-dejavu-core
+    [ "$1" != run ] || return 0
+    command -v chromium >/dev/null || echo chromium
+}
+
+install() {
+    local -a packages=("$@") as=()
+    command -v apt-get >/dev/null || die "missing: ${packages[*]} (names of Debian packages); install them and try again."
+    if [ "$(id -u)" -ne 0 ]; then
+        as=(sudo -n)
+        sudo -n true 2>/dev/null ||
+            die "missing: ${packages[*]}; run this, then try again:
+    su -c 'apt-get update && apt-get install -y --no-install-recommends ${packages[*]}'"
+    fi
+    local -a apt=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+    echo "setup: installing ${packages[*]}"
+    "${apt[@]}" update
+    "${apt[@]}" install -y --no-install-recommends "${packages[@]}" ||
+        die "apt-get could not install ${packages[*]}; see its message above."
+}
+
+main() {
+    local purpose=${1:-run}
+    case $purpose in build | run | test) ;; *) die "no purpose '$purpose': build, run or test." ;; esac
+    toolchain Rust rustc "$RUST_WANTED" "install it with rustup (https://rustup.rs)"
+    toolchain Cargo cargo "$RUST_WANTED" "it comes with Rust (https://rustup.rs)"
+    toolchain Node node "$NODE_WANTED" "install it from https://nodejs.org"
+    command -v npm >/dev/null || die "npm is missing: it comes with Node (https://nodejs.org)."
+    local -a packages
+    read -ra packages <<<"$(missing "$purpose" | tr '\n' ' ')"
+    [ "${#packages[@]}" -eq 0 ] || install "${packages[@]}"
+}
+
+main "$@"
