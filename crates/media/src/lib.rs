@@ -4,11 +4,15 @@
 //! the way of a frame: [`grid`] says which segment a sample belongs to.
 
 pub mod check;
+pub mod compose;
 pub mod grid;
+pub mod hls;
 pub mod holding;
 pub mod id;
 pub mod mp4;
 pub mod record;
+pub mod route;
 pub mod segmenter;
 pub mod slate;
 pub mod track;
+pub mod window;

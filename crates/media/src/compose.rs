@@ -1,0 +1,444 @@
+//! The composer: many sources in, what is published out.
+//!
+//! A state machine of one signal. Its inputs are what sources say they hold ([`Event`]) and the
+//! time; its outputs are fetches to make and snapshots to publish ([`Action`]). It has no socket,
+//! no clock and no task. Promises, whatever comes in:
+//!
+//! - Nothing is published before its bytes are here, all tracks of a number at once.
+//! - Each number has a deadline. What no source gave by then is slate; the timeline never waits.
+//! - What was published never changes and never goes back; late media only replace slate bytes.
+//! - Replicas that see the same sources choose the same lineage.
+
+mod arrival;
+mod fetches;
+mod openings;
+mod sources;
+mod timeline;
+
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use self::{arrival::Arrivals, fetches::Fetches, openings::Openings, sources::Sources, timeline::Timeline};
+use crate::{
+    check,
+    grid::Number,
+    holding::{Line, Piece},
+    id::{Lineage, TrackName},
+    record::{Record, RecordError, Track},
+    window::{Made, Media, Snapshot},
+};
+
+/// A point on the monotonic clock of whoever runs the composer, since any start.
+pub type Monotonic = Duration;
+
+/// One packager or peer, as the shell numbers them: lower ones are asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source {}", self.0)
+    }
+}
+
+/// One fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What the composer is told.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A source says something about this signal (or, with `Reset` and `Tick`, about all).
+    Says(SourceId, Line),
+    /// A source can't be heard any more. What it holds counts again once it speaks.
+    Down(SourceId),
+    /// The bytes that a ticket stood for.
+    Fetched(Ticket, Bytes),
+    /// A fetch that brought nothing, or took longer than its budget.
+    Failed(Ticket),
+}
+
+/// What the composer wants.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Bring the bytes of a piece; answer with `Fetched` or `Failed`.
+    Fetch {
+        /// To answer with.
+        ticket: Ticket,
+        /// Where from.
+        from: SourceId,
+        /// What.
+        piece: Piece,
+        /// How long it may take.
+        budget: Duration,
+    },
+    /// Offer this to viewers from now on.
+    Publish(Arc<Snapshot>),
+    /// For the log and the counters.
+    Decided(Decision),
+}
+
+/// Something that an operator may want to know.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Decision {
+    /// No media in time.
+    #[error("number {0}: no media for {1} in time, slate is shown")]
+    Filled(Number, TrackName),
+    /// Media came after all.
+    #[error("number {0}: late media of {1} replace the slate")]
+    Replaced(Number, TrackName),
+    /// Another lineage than before.
+    #[error("from number {0} on the media of lineage {1} are used")]
+    Lead(Number, Lineage),
+    /// A copy that does not pass the check.
+    #[error("the copy of {path} from {from} can't be used: {reason}")]
+    Corrupt {
+        /// Whose copy.
+        from: SourceId,
+        /// Of what.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A record that contradicts the one known.
+    #[error("a source has another record: {0}")]
+    Contradiction(#[from] RecordError),
+}
+
+/// What stays the same for all signals of a part.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// The window that playlists offer, in milliseconds.
+    pub window_millis: u64,
+    /// How long a composer that has just begun waits for sources to be heard and backfilled from
+    /// before it shows slate for what is past its deadline.
+    pub settle: Duration,
+}
+
+/// Numbers whose media are asked for at a time.
+const AHEAD: u64 = 4;
+
+/// The composer of one signal.
+#[derive(Debug)]
+pub struct Composer {
+    policy: Policy,
+    settled: Monotonic,
+    now: Monotonic,
+    record: Option<Arc<Record>>,
+    sources: Sources,
+    arrivals: Arrivals,
+    openings: Openings,
+    fetches: Fetches,
+    timeline: Timeline,
+    actions: VecDeque<Action>,
+}
+
+impl Composer {
+    /// A composer that begins at `now` and may hear from `expected` sources.
+    pub fn new(policy: Policy, expected: impl IntoIterator<Item = SourceId>, now: Monotonic) -> Self {
+        Self {
+            policy,
+            settled: now + policy.settle,
+            now,
+            record: None,
+            sources: Sources::new(expected),
+            arrivals: Arrivals::default(),
+            openings: Openings::default(),
+            fetches: Fetches::default(),
+            timeline: Timeline::default(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Takes an event that happened at `now`, and does whatever `now` makes due.
+    pub fn handle(&mut self, event: Event, now: Monotonic) {
+        self.now = now.max(self.now);
+        match event {
+            Event::Says(source, line) => self.says(source, line),
+            Event::Down(source) => {
+                self.sources.down(source);
+                self.fetches.abandon(source);
+            }
+            Event::Fetched(ticket, bytes) => self.fetched(ticket, &bytes),
+            Event::Failed(ticket) => self.fetches.failed(ticket, self.now),
+        }
+        self.tick(now);
+    }
+
+    /// Does what `now` makes due.
+    pub fn tick(&mut self, now: Monotonic) {
+        self.now = now.max(self.now);
+        let Some(record) = self.record.clone() else { return };
+        self.arrivals.observe(&record, self.millis());
+        self.fetch_openings(&record);
+        if self.timeline.next().is_none() {
+            self.begin(&record);
+        }
+        self.advance(&record);
+        self.fetch_late(&record);
+    }
+
+    /// The next action, in order.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`Composer::tick`] if no event comes before.
+    pub fn wake_at(&self) -> Option<Monotonic> {
+        let due = |patience: i64| {
+            let record = self.record.as_ref()?;
+            let next = self.timeline.next().filter(|n| !record.has_ended_by(n.minus(1)))?;
+            let at = self.arrivals.due(record, next, patience)?;
+            Some(Monotonic::from_millis(u64::try_from(at).ok()?))
+        };
+        let record = self.record.as_ref()?;
+        let times = [due(lead_patience(record)), due(deadline(record)), Some(self.settled)];
+        let coming = times.into_iter().flatten().filter(|at| *at > self.now);
+        coming.chain(self.fetches.retry_after(self.now)).min()
+    }
+
+    /// The signal's record, once known.
+    pub fn record(&self) -> Option<&Arc<Record>> {
+        self.record.as_ref()
+    }
+
+    fn millis(&self) -> i64 {
+        i64::try_from(self.now.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn decided(&mut self, decision: Decision) {
+        self.actions.push_back(Action::Decided(decision));
+    }
+
+    fn says(&mut self, source: SourceId, line: Line) {
+        self.sources.heard(source);
+        match line {
+            Line::Reset => self.sources.reset(source),
+            Line::Tick => self.sources.listed(source),
+            Line::Record { record } => self.join(&record),
+            Line::Held { piece: Piece::Filled { number, .. }, .. } => self.timeline.peer_published(number),
+            Line::Held { piece, age_ms, .. } => {
+                let at = self.millis().saturating_sub_unsigned(age_ms);
+                if let (Piece::Segment { lineage, track, number }, Some(record)) = (&piece, &self.record) {
+                    self.arrivals.arrived(record, lineage, track, *number, at);
+                }
+                self.sources.holds(source, piece);
+            }
+            Line::Gone { lineage, track, before, .. } => {
+                self.sources.gone(source, &lineage, track.as_ref(), before);
+            }
+        }
+    }
+
+    fn join(&mut self, other: &Record) {
+        let joined = match &self.record {
+            Some(known) => known.join(other),
+            None => other.check().map(|()| other.clone()),
+        };
+        match joined {
+            Ok(joined) if self.record.as_deref() == Some(&joined) => {}
+            Ok(joined) => {
+                self.record = Some(Arc::new(joined));
+                // The end of the event changes what is offered though no number is decided.
+                self.timeline.touch();
+            }
+            Err(error) => self.decided(error.into()),
+        }
+    }
+
+    fn fetched(&mut self, ticket: Ticket, bytes: &Bytes) {
+        let Some((source, piece)) = self.fetches.take(ticket) else { return };
+        let Some(record) = self.record.clone() else { return };
+        if let Err(reason) = self.admit(&record, &piece, bytes) {
+            let path = piece.path().unwrap_or_default();
+            self.fetches.corrupt(source, piece);
+            self.decided(Decision::Corrupt { from: source, path, reason });
+        }
+    }
+
+    /// Takes the bytes of a piece if they are what they should be; else says why not.
+    fn admit(&mut self, record: &Record, piece: &Piece, bytes: &Bytes) -> Result<(), String> {
+        match piece {
+            Piece::Init { init, .. } => self.openings.init(*init, bytes).map_err(|e| e.to_string()),
+            Piece::Slate { lineage, track } => {
+                let init = self.sources.init_of(lineage, track);
+                let tracks = record.eras.iter().flat_map(|e| &e.tracks);
+                let known = tracks.into_iter().find(|t| t.name == *track && Some(t.init) == init);
+                let known = known.ok_or("the record has no such track")?;
+                self.openings.slate(known.init, bytes, known.rate).map_err(|e| e.to_string())
+            }
+            Piece::Segment { lineage, track, number } => {
+                let known = record.track(track, *number).ok_or("the record has no such track")?;
+                let init = self.openings.parsed(known.init).ok_or("its init is not here")?;
+                let parts = check::segment(bytes, init, &record.grid, *number, &known.rate);
+                let parts = parts.map_err(|e| e.to_string())?.into();
+                let media = Media { parts, made: Made::By(lineage.clone()) };
+                if self.timeline.hold(*number, track, media) {
+                    self.decided(Decision::Replaced(*number, track.clone()));
+                }
+                Ok(())
+            }
+            Piece::Filled { .. } => Ok(()),
+        }
+    }
+
+    /// Inits and slates of every era, from whoever has them.
+    fn fetch_openings(&mut self, record: &Record) {
+        for track in record.eras.iter().flat_map(|e| &e.tracks) {
+            if self.openings.parsed(track.init).is_none() {
+                self.fetch_first(record, self.sources.inits(track.init));
+            } else if !self.openings.admits(track) {
+                self.fetch_first(record, self.sources.slates(track.init));
+            }
+        }
+    }
+
+    /// Fetches the first copy that may be tried, unless one of them is under way.
+    fn fetch_first(&mut self, record: &Record, copies: Vec<(SourceId, Piece)>) {
+        if copies.iter().any(|(_, piece)| self.fetches.in_flight(piece)) {
+            return;
+        }
+        let now = self.now;
+        let untried = copies.into_iter().find(|(from, piece)| self.fetches.may_try(*from, piece, now));
+        if let Some((from, piece)) = untried {
+            let ticket = self.fetches.start(from, piece.clone());
+            let budget = Duration::from_millis(u64::from(record.grid.millis.get()) / 5);
+            self.actions.push_back(Action::Fetch { ticket, from, piece, budget });
+        }
+    }
+
+    /// Finds where the timeline begins: so far back that its first version holds the whole window.
+    fn begin(&mut self, record: &Record) {
+        if self.now < self.settled && !self.sources.all_listed() {
+            return;
+        }
+        let overdue = self.arrivals.overdue(record, deadline(record), self.millis());
+        let known = [self.arrivals.newest_whole(), overdue, self.timeline.peer_edge()];
+        let Some(edge) = known.into_iter().flatten().max() else { return };
+        let edge = record.end.map_or(edge, |end| edge.min(end));
+        if edge < record.first {
+            return;
+        }
+        let head = self.head(record, edge);
+        let shown = |n: Number| record.era(n).is_some_and(|era| self.openings.admit(era));
+        if shown(head) && shown(edge) {
+            self.timeline.begin(head, edge);
+        }
+    }
+
+    fn window(&self, record: &Record) -> u64 {
+        (self.policy.window_millis / u64::from(record.grid.millis.get())).max(3)
+    }
+
+    fn head(&self, record: &Record, edge: Number) -> Number {
+        record.first.max(edge.next().minus(self.window(record)))
+    }
+
+    /// Decides number after number, as far as media or deadlines reach; then publishes.
+    fn advance(&mut self, record: &Arc<Record>) {
+        while let Some(next) = self.timeline.next().filter(|n| !record.has_ended_by(n.minus(1))) {
+            for ahead in 0..AHEAD {
+                self.fetch_media(record, next.plus(ahead));
+            }
+            if !self.decide(record, next) {
+                break;
+            }
+        }
+        if self.timeline.is_news() {
+            self.publish(record);
+        }
+    }
+
+    /// Asks for the media of `number` that may be used now and are not here: the lead's alone
+    /// while its copy may still come in its usual time, then whatever there is.
+    fn fetch_media(&mut self, record: &Record, number: Number) {
+        let Some(era) = record.era(number) else { return };
+        let mut lineages = self.arrivals.ranked(record, self.millis());
+        if !self.is_due(record, number, lead_patience(record)) {
+            lineages.truncate(1);
+        }
+        for track in &era.tracks {
+            if self.openings.admits(track) && !self.timeline.holds(number, &track.name) {
+                let copies = |lineage| self.sources.who_has(lineage, &track.name, number);
+                self.fetch_first(record, lineages.iter().flat_map(copies).collect());
+            }
+        }
+    }
+
+    fn is_due(&self, record: &Record, number: Number, patience: i64) -> bool {
+        let due = self.arrivals.due(record, number, patience);
+        due.is_some_and(|due| due <= self.millis())
+    }
+
+    /// Decides `number` if all its media are here, or with slate if it can't wait any longer.
+    fn decide(&mut self, record: &Record, number: Number) -> bool {
+        let Some(era) = record.era(number) else { return false };
+        let lacking = era.tracks.iter().filter(|t| !self.timeline.holds(number, &t.name));
+        let lacking: Vec<&Track> = lacking.collect();
+        if !lacking.is_empty() && !self.cannot_wait(record, number, &lacking) {
+            return false;
+        }
+        for track in lacking {
+            let Some(parts) = self.openings.stamp(track, &record.grid, number) else { return false };
+            self.timeline.hold(number, &track.name, Media { parts: parts.into(), made: Made::Slate });
+            self.decided(Decision::Filled(number, track.name.clone()));
+        }
+        if let Some(lineage) = self.timeline.decide() {
+            self.decided(Decision::Lead(number, lineage));
+        }
+        true
+    }
+
+    /// True if the deadline of `number` has passed (or a peer has published it), and either the
+    /// time for a backfill is over or there is nothing to wait for.
+    fn cannot_wait(&self, record: &Record, number: Number, lacking: &[&Track]) -> bool {
+        let published = self.timeline.peer_edge().is_some_and(|edge| number <= edge);
+        if !published && !self.is_due(record, number, deadline(record)) {
+            return false;
+        }
+        let may_come = |track: &&Track| {
+            let copies = self.sources.copies(&track.name, number);
+            copies.iter().any(|(from, piece)| {
+                self.fetches.in_flight(piece) || self.fetches.may_try(*from, piece, self.now)
+            })
+        };
+        self.now >= self.settled || !lacking.iter().any(may_come)
+    }
+
+    fn publish(&mut self, record: &Arc<Record>) {
+        let Some(edge) = self.timeline.edge() else { return };
+        let head = self.head(record, edge);
+        let kept = edge.next().minus(2 * self.window(record));
+        let slots = self.timeline.publish(kept);
+        self.sources.forget_before(kept);
+        self.fetches.forget_before(kept);
+        let openings = self.openings.published();
+        let snapshot = Snapshot { record: record.clone(), head, edge, slots, openings };
+        self.actions.push_back(Action::Publish(Arc::new(snapshot)));
+    }
+
+    /// Late media are asked for as long as their number is in the window.
+    fn fetch_late(&mut self, record: &Record) {
+        let Some(edge) = self.timeline.edge() else { return };
+        for (number, track) in self.timeline.filled(self.head(record, edge)) {
+            self.fetch_first(record, self.sources.copies(&track, number));
+        }
+    }
+}
+
+/// After this time past its usual arrival the lead's copy is not waited for, if there is another:
+/// a quarter of the target duration, so that the deadline leaves time to fetch the other.
+fn lead_patience(record: &Record) -> i64 {
+    i64::from(record.grid.millis.get()) / 4
+}
+
+/// After this time past its usual arrival a number is published whatever is here: half the
+/// target duration, so that playlists keep HLS's limit of 1.5 target durations.
+fn deadline(record: &Record) -> i64 {
+    i64::from(record.grid.millis.get()) / 2
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Who holds what: the index of all sources, whole and current by their feeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::SourceId;
+use crate::{
+    grid::Number,
+    holding::Piece,
+    id::{InitHash, Lineage, TrackName},
+};
+
+/// Segments remembered per source; the oldest give way.
+const SEGMENTS: usize = 20_000;
+
+#[derive(Debug, Default)]
+struct Source {
+    /// Heard since it last was down.
+    up: bool,
+    /// Its full listing has come.
+    listed: bool,
+    inits: BTreeMap<(Lineage, TrackName), InitHash>,
+    slates: BTreeSet<(Lineage, TrackName)>,
+    segments: BTreeSet<(Number, TrackName, Lineage)>,
+}
+
+/// All sources.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    sources: BTreeMap<SourceId, Source>,
+    /// What is older is of no use to anybody.
+    floor: Option<Number>,
+}
+
+impl Sources {
+    pub(super) fn new(expected: impl IntoIterator<Item = SourceId>) -> Self {
+        Self { sources: expected.into_iter().map(|id| (id, Source::default())).collect(), floor: None }
+    }
+
+    pub(super) fn heard(&mut self, id: SourceId) {
+        self.sources.entry(id).or_default().up = true;
+    }
+
+    pub(super) fn down(&mut self, id: SourceId) {
+        self.sources.entry(id).or_default().up = false;
+    }
+
+    pub(super) fn reset(&mut self, id: SourceId) {
+        self.sources.insert(id, Source { up: true, ..Source::default() });
+    }
+
+    pub(super) fn listed(&mut self, id: SourceId) {
+        self.sources.entry(id).or_default().listed = true;
+    }
+
+    /// True once every expected source has been heard out.
+    pub(super) fn all_listed(&self) -> bool {
+        self.sources.values().all(|s| s.listed)
+    }
+
+    pub(super) fn holds(&mut self, id: SourceId, piece: Piece) {
+        let source = self.sources.entry(id).or_default();
+        match piece {
+            Piece::Init { lineage, track, init } => {
+                source.inits.insert((lineage, track), init);
+            }
+            Piece::Slate { lineage, track } => {
+                source.slates.insert((lineage, track));
+            }
+            Piece::Segment { number, .. } if self.floor.is_some_and(|floor| number < floor) => {}
+            Piece::Segment { lineage, track, number } => {
+                source.segments.insert((number, track, lineage));
+                if source.segments.len() > SEGMENTS {
+                    source.segments.pop_first();
+                }
+            }
+            Piece::Filled { .. } => {}
+        }
+    }
+
+    pub(super) fn gone(
+        &mut self,
+        id: SourceId,
+        lineage: &Lineage,
+        track: Option<&TrackName>,
+        before: Number,
+    ) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        let concerns = |l: &Lineage, t: &TrackName| l == lineage && track.is_none_or(|track| t == track);
+        source.segments.retain(|(n, t, l)| *n >= before || !concerns(l, t));
+        if track.is_none() {
+            source.inits.retain(|(l, _), _| l != lineage);
+            source.slates.retain(|(l, _)| l != lineage);
+        }
+    }
+
+    /// Segments before `floor` will not be asked for any more.
+    pub(super) fn forget_before(&mut self, floor: Number) {
+        self.floor = Some(floor);
+        for source in self.sources.values_mut() {
+            while source.segments.first().is_some_and(|(n, ..)| *n < floor) {
+                source.segments.pop_first();
+            }
+        }
+    }
+
+    fn up(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.sources.iter().filter(|(_, s)| s.up).map(|(id, s)| (*id, s))
+    }
+
+    /// The copies of one lineage's segment.
+    pub(super) fn who_has(
+        &self,
+        lineage: &Lineage,
+        track: &TrackName,
+        number: Number,
+    ) -> Vec<(SourceId, Piece)> {
+        let key = (number, track.clone(), lineage.clone());
+        let holders = self.up().filter(|(_, s)| s.segments.contains(&key));
+        holders.map(|(id, _)| (id, segment(&key))).collect()
+    }
+
+    /// The copies of a segment, of whatever lineage.
+    pub(super) fn copies(&self, track: &TrackName, number: Number) -> Vec<(SourceId, Piece)> {
+        let of_source = |(id, source): (SourceId, &Source)| {
+            // Keys are in order of their numbers: none of another number is looked at.
+            let from = source.segments.range((number, track.clone(), least_lineage())..);
+            let equal = from.take_while(|(n, t, _)| *n == number && t == track);
+            equal.map(|key| (id, segment(key))).collect::<Vec<_>>()
+        };
+        self.up().flat_map(of_source).collect()
+    }
+
+    /// Where the init `init` of a track can be had.
+    pub(super) fn inits(&self, init: InitHash) -> Vec<(SourceId, Piece)> {
+        let of_source = |(id, source): (SourceId, &Source)| {
+            let equal = source.inits.iter().filter(|(_, hash)| **hash == init);
+            let piece = |(lineage, track): &(Lineage, TrackName)| Piece::Init {
+                lineage: lineage.clone(),
+                track: track.clone(),
+                init,
+            };
+            equal.map(|(key, _)| (id, piece(key))).collect::<Vec<_>>()
+        };
+        self.up().flat_map(of_source).collect()
+    }
+
+    /// Where a slate for the init `init` can be had.
+    pub(super) fn slates(&self, init: InitHash) -> Vec<(SourceId, Piece)> {
+        let of_source = |(id, source): (SourceId, &Source)| {
+            let equal = source.slates.iter().filter(|key| source.inits.get(key) == Some(&init));
+            let piece = |(lineage, track): &(Lineage, TrackName)| Piece::Slate {
+                lineage: lineage.clone(),
+                track: track.clone(),
+            };
+            equal.map(|key| (id, piece(key))).collect::<Vec<_>>()
+        };
+        self.up().flat_map(of_source).collect()
+    }
+
+    /// The init that a lineage's track was announced with.
+    pub(super) fn init_of(&self, lineage: &Lineage, track: &TrackName) -> Option<InitHash> {
+        let key = (lineage.clone(), track.clone());
+        self.sources.values().find_map(|s| s.inits.get(&key).copied())
+    }
+}
+
+/// The lineage that comes before all others.
+fn least_lineage() -> Lineage {
+    Lineage::new("0".parse().expect("0 is a name"), 0)
+}
+
+fn segment((number, track, lineage): &(Number, TrackName, Lineage)) -> Piece {
+    Piece::Segment { lineage: lineage.clone(), track: track.clone(), number: *number }
+}
