@@ -7,6 +7,7 @@ mod discovery;
 mod http;
 mod log;
 mod reporter;
+mod publish;
 mod serve;
 mod up;
 

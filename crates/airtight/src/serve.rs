@@ -1,5 +1,10 @@
-//! What every part that listens shares: sockets, the loop that serves them, and the way it ends.
+//! What every part that listens shares: sockets, the loops that serve them, and the way they end.
 
 pub mod listen;
 pub mod metrics;
+pub mod page;
+pub mod pulse;
+pub mod reply;
 pub mod run;
+pub mod shards;
+pub mod viewer;

@@ -1,0 +1,205 @@
+//! Drives the composers: lines of sources and fetched bytes in, published snapshots out.
+//!
+//! One loop translates between the pure [`Composer`]s and the world. It decides nothing: who
+//! is asked, when, and what is published comes from the composers. The same in packager and origin.
+
+mod board;
+mod figures;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use airtight_media::{
+    compose::{Action, Composer, Event, Policy, SourceId, Ticket},
+    holding::{Line, Piece},
+    id::SignalName,
+};
+pub use board::{Board, Coding, Offer, Published, View};
+use bytes::Bytes;
+pub use figures::Figures;
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::serve::pulse::Pulse;
+
+/// Signals composed at a time; further ones are refused, once, in the log.
+const MOST_SIGNALS: usize = 256;
+/// The loop shows that it lives at least this often.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// What a source has to say.
+#[derive(Debug)]
+pub enum News {
+    /// A line of its feed.
+    Line(Line),
+    /// It can't be heard any more.
+    Down,
+}
+
+/// Where media are fetched from.
+pub trait Fetch: Send + Sync + 'static {
+    /// Brings the bytes of a piece from a source. Never retries: the composer decides.
+    fn fetch(
+        &self,
+        from: SourceId,
+        signal: &SignalName,
+        piece: &Piece,
+        budget: Duration,
+    ) -> BoxFuture<'static, anyhow::Result<Bytes>>;
+}
+
+/// Everything that the loop needs.
+pub struct Desk {
+    /// What holds for all signals.
+    pub policy: Policy,
+    /// The sources that a composer may hear from, as they are known now.
+    pub expected: watch::Receiver<BTreeSet<SourceId>>,
+    /// What sources say.
+    pub news: mpsc::Receiver<(SourceId, News)>,
+    /// Where media come from.
+    pub media: Arc<dyn Fetch>,
+    /// Where snapshots go.
+    pub board: Arc<Board>,
+    /// Shows that the loop lives.
+    pub pulse: Pulse,
+}
+
+type Fetched = (SignalName, Ticket, anyhow::Result<Bytes>);
+
+struct Loop {
+    desk: Desk,
+    began: Instant,
+    composers: BTreeMap<SignalName, Composer>,
+    fetches: FuturesUnordered<BoxFuture<'static, Fetched>>,
+    refused: bool,
+}
+
+impl Desk {
+    /// Runs until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), FuturesUnordered::new());
+        let mut this = Loop { desk: self, began, composers, fetches, refused: false };
+        while !stop.is_cancelled() {
+            this.step(&stop).await;
+            this.desk.pulse.beat();
+        }
+    }
+}
+
+impl Loop {
+    async fn step(&mut self, stop: &CancellationToken) {
+        let wake = self.wake_at();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some((source, news)) = self.desk.news.recv() => self.heard(source, news),
+            Some((signal, ticket, outcome)) = self.fetches.next() => self.fetched(&signal, ticket, outcome),
+            () = sleep_until(wake) => self.each(|composer, now| composer.tick(now)),
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let due = self.composers.values().filter_map(Composer::wake_at).min();
+        let beat = Instant::now() + BEAT;
+        due.map_or(beat, |due| beat.min(self.began + due))
+    }
+
+    fn heard(&mut self, source: SourceId, news: News) {
+        match news {
+            News::Down => self.each(|composer, now| composer.handle(Event::Down(source), now)),
+            News::Line(line) => match signal_of(&line).cloned() {
+                None => self.each(|composer, now| composer.handle(Event::Says(source, line.clone()), now)),
+                Some(signal) => {
+                    if matches!(line, Line::Record { .. }) {
+                        self.declare(&signal);
+                    }
+                    self.tell(&signal, Event::Says(source, line));
+                }
+            },
+        }
+    }
+
+    /// A record makes a signal known: its viewers are told to wait until media come.
+    fn declare(&mut self, signal: &SignalName) {
+        if self.composers.contains_key(signal) {
+            return;
+        }
+        if self.composers.len() >= MOST_SIGNALS {
+            if !std::mem::replace(&mut self.refused, true) {
+                warn!("Signal '{signal}' is not served: {MOST_SIGNALS} signals are the most");
+            }
+            return;
+        }
+        info!("Signal '{signal}' is known");
+        let expected = self.desk.expected.borrow().clone();
+        let composer = Composer::new(self.desk.policy, expected, self.began.elapsed());
+        self.composers.insert(signal.clone(), composer);
+        self.desk.board.declare(signal);
+    }
+
+    fn fetched(&mut self, signal: &SignalName, ticket: Ticket, outcome: anyhow::Result<Bytes>) {
+        let event = match outcome {
+            Ok(bytes) => Event::Fetched(ticket, bytes),
+            Err(error) => {
+                self.desk.board.figures.fetches_failed.inc();
+                tracing::debug!("A fetch failed: {error:#}");
+                Event::Failed(ticket)
+            }
+        };
+        self.tell(signal, event);
+    }
+
+    fn tell(&mut self, signal: &SignalName, event: Event) {
+        let now = self.began.elapsed();
+        if let Some(composer) = self.composers.get_mut(signal) {
+            composer.handle(event, now);
+            carry_out(signal, composer, &self.desk, &self.fetches);
+        }
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut Composer, Duration)) {
+        let now = self.began.elapsed();
+        for (signal, composer) in &mut self.composers {
+            act(composer, now);
+            carry_out(signal, composer, &self.desk, &self.fetches);
+        }
+    }
+}
+
+fn carry_out(
+    signal: &SignalName,
+    composer: &mut Composer,
+    desk: &Desk,
+    fetches: &FuturesUnordered<BoxFuture<'static, Fetched>>,
+) {
+    while let Some(action) = composer.poll() {
+        match action {
+            Action::Fetch { ticket, from, piece, budget } => {
+                let bytes = desk.media.fetch(from, signal, &piece, budget);
+                let signal = signal.clone();
+                fetches.push(Box::pin(async move {
+                    let late = || anyhow::anyhow!("no answer within {budget:?}");
+                    let outcome = timeout(budget, bytes).await.unwrap_or_else(|_| Err(late()));
+                    (signal, ticket, outcome)
+                }));
+            }
+            Action::Publish(snapshot) => desk.board.publish(signal, snapshot),
+            Action::Decided(decision) => desk.board.figures.decided(signal, &decision),
+        }
+    }
+}
+
+fn signal_of(line: &Line) -> Option<&SignalName> {
+    match line {
+        Line::Reset | Line::Tick => None,
+        Line::Record { record } => Some(&record.signal),
+        Line::Held { signal, .. } | Line::Gone { signal, .. } => Some(signal),
+    }
+}

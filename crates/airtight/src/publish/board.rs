@@ -1,0 +1,167 @@
+//! The board: what every signal offers now, read by whoever serves, without a lock.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{Arc, OnceLock},
+};
+
+use airtight_media::{
+    hls,
+    id::{SignalName, TrackName},
+    window::Snapshot,
+};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use super::Figures;
+
+/// What is offered of a signal.
+#[derive(Debug, Clone)]
+pub enum Offer {
+    /// The signal is known, but there are no media yet.
+    Declared,
+    /// This.
+    On(Arc<Published>),
+}
+
+type Signals = BTreeMap<SignalName, Offer>;
+
+/// All signals.
+#[derive(Debug)]
+pub struct Board {
+    signals: ArcSwap<Signals>,
+    changed: watch::Sender<u64>,
+    /// What the composers decided.
+    pub figures: Figures,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        let (signals, changed) = (ArcSwap::default(), watch::Sender::new(0));
+        Self { signals, changed, figures: Figures::default() }
+    }
+}
+
+impl Board {
+    /// What `signal` offers; none if it is unknown.
+    pub fn offer(&self, signal: &SignalName) -> Option<Offer> {
+        self.signals.load().get(signal).cloned()
+    }
+
+    /// All signals.
+    pub fn signals(&self) -> Arc<Signals> {
+        self.signals.load_full()
+    }
+
+    /// Told of each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Makes `signal` known, if it is not.
+    pub fn declare(&self, signal: &SignalName) {
+        self.change(signal, |offer| offer.unwrap_or(Offer::Declared));
+    }
+
+    /// Offers `snapshot` from now on.
+    pub fn publish(&self, signal: &SignalName, snapshot: Arc<Snapshot>) {
+        let published = Arc::new(Published::new(snapshot));
+        self.change(signal, |_| Offer::On(published.clone()));
+    }
+
+    fn change(&self, signal: &SignalName, make: impl Fn(Option<Offer>) -> Offer) {
+        self.signals.rcu(|signals| {
+            let mut signals = Signals::clone(signals);
+            let offer = make(signals.remove(signal));
+            signals.insert(signal.clone(), offer);
+            signals
+        });
+        self.changed.send_modify(|version| *version += 1);
+    }
+}
+
+/// Which text is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// The multivariant playlist.
+    Multivariant,
+    /// The media playlist of a track.
+    Media(&'a TrackName),
+}
+
+/// How a text is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// gzip.
+    Gzip,
+}
+
+/// A text, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// The body.
+    pub body: Bytes,
+    /// Its strong entity tag, in quotes.
+    pub etag: String,
+}
+
+type Codings = [OnceLock<Ready>; 2];
+
+/// A snapshot, and its texts, each made by its first reader and then shared.
+#[derive(Debug)]
+pub struct Published {
+    /// The snapshot.
+    pub snapshot: Arc<Snapshot>,
+    multivariant: Codings,
+    media: BTreeMap<TrackName, Codings>,
+}
+
+impl Published {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        let media = snapshot.tracks().iter().map(|t| (t.name.clone(), Codings::default())).collect();
+        Self { snapshot, multivariant: Codings::default(), media }
+    }
+
+    /// A text in a coding; none if there is no such track.
+    pub fn text(&self, view: View<'_>, coding: Coding) -> Option<&Ready> {
+        let cells = match view {
+            View::Multivariant => &self.multivariant,
+            View::Media(track) => self.media.get(track)?,
+        };
+        let make = || {
+            let text = match view {
+                View::Multivariant => hls::multivariant(&self.snapshot),
+                // A track without a playlist is not among the cells.
+                View::Media(track) => hls::media(&self.snapshot, track).unwrap_or_default(),
+            };
+            Ready::new(text, coding)
+        };
+        Some(match coding {
+            Coding::Identity => cells[0].get_or_init(make),
+            Coding::Gzip => cells[1].get_or_init(make),
+        })
+    }
+}
+
+impl Ready {
+    fn new(text: String, coding: Coding) -> Self {
+        let digest = Sha256::digest(&text);
+        let tag = u64::from_be_bytes(std::array::from_fn(|i| digest[i]));
+        match coding {
+            Coding::Identity => Self { body: text.into(), etag: format!("\"{tag:016x}\"") },
+            Coding::Gzip => Self { body: gzip(text.as_bytes()), etag: format!("\"{tag:016x}-gzip\"") },
+        }
+    }
+}
+
+fn gzip(text: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let coded = encoder.write_all(text).and_then(|()| encoder.finish());
+    coded.expect("a Vec takes every byte").into()
+}

@@ -1,0 +1,54 @@
+//! What the composers decided, as counters and as lines of the log.
+
+use airtight_media::{compose::Decision, id::SignalName};
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use tracing::{info, warn};
+
+/// Counters over all signals.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Segments shown as slate.
+    pub filled: Counter,
+    /// Segments whose slate was replaced by late media.
+    pub replaced: Counter,
+    /// Copies that did not pass the check.
+    pub corrupt: Counter,
+    /// Changes of the lineage that is shown.
+    pub leads: Counter,
+    /// Fetches that brought nothing.
+    pub fetches_failed: Counter,
+}
+
+impl Figures {
+    /// Lists the counters for `GET /metrics`.
+    pub fn register(&self, registry: &mut Registry) {
+        let mut counter = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        counter("segments_filled", "Segments shown as slate", &self.filled);
+        counter("segments_replaced", "Segments whose slate gave way to late media", &self.replaced);
+        counter("copies_corrupt", "Copies that did not pass the check", &self.corrupt);
+        counter("lead_changes", "Changes of the lineage that is shown", &self.leads);
+        counter("fetches_failed", "Fetches of media that brought nothing", &self.fetches_failed);
+    }
+
+    /// Counts and logs a decision.
+    pub(super) fn decided(&self, signal: &SignalName, decision: &Decision) {
+        match decision {
+            Decision::Lead(..) => {
+                self.leads.inc();
+                info!("{signal}: {decision}");
+                return;
+            }
+            Decision::Replaced(..) => {
+                self.replaced.inc();
+                info!("{signal}: {decision}");
+                return;
+            }
+            Decision::Filled(..) => self.filled.inc(),
+            Decision::Corrupt { .. } => self.corrupt.inc(),
+            Decision::Contradiction(_) => 0,
+        };
+        warn!("{signal}: {decision}");
+    }
+}

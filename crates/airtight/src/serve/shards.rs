@@ -1,0 +1,186 @@
+//! Serves viewers: one acceptor, and shards of one thread each that do nothing else.
+//!
+//! Viewers' URLs are answered on the shard, from memory, without waiting. Everything else goes to
+//! the router, which runs with the rest of the part, so that no disk and no upload holds a viewer up.
+
+use std::{convert::Infallible, io, sync::Arc, thread, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, body::Body};
+use http::{Request, Response, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Handle},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{interval, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use super::{pulse::Pulse, reply::Reply, viewer};
+use crate::{publish::Board, up::handover};
+
+/// Connections served at a time; further ones wait in the socket's backlog.
+const CONNECTIONS: usize = 16_384;
+/// Connections on their way to a shard.
+const HANDED_OVER: usize = 256;
+/// For the head of a request, and between two requests of a connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request head is small; a viewer's connection costs little.
+const BUFFER: usize = 16 << 10;
+/// From the word to stop to the cutting of what is not done.
+const DRAIN: Duration = Duration::from_secs(5);
+/// After the machine refused a connection, for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A shard shows that it lives this often.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// What a shard serves.
+#[derive(Clone)]
+struct Service {
+    board: Arc<Board>,
+    router: Router,
+    work: Handle,
+}
+
+/// A connection and its place among those allowed.
+type Accepted = (std::net::TcpStream, OwnedSemaphorePermit);
+
+/// The shards of a part.
+pub struct Shards {
+    hands: Vec<mpsc::Sender<Accepted>>,
+    tracker: TaskTracker,
+    /// One per shard.
+    pub pulses: Vec<Pulse>,
+}
+
+impl Shards {
+    /// Starts the threads: one, or on a machine of more than two cores all but one of them.
+    ///
+    /// # Errors
+    /// The machine gives no thread.
+    pub fn start(board: &Arc<Board>, router: &Router, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut shards = Self { hands: Vec::new(), tracker: TaskTracker::new(), pulses: Vec::new() };
+        for _ in 0..cores.saturating_sub(1).max(1) {
+            let (hand, taken) = mpsc::channel(HANDED_OVER);
+            let service = Service { board: board.clone(), router: router.clone(), work: Handle::current() };
+            let (pulse, token) = (Pulse::new(), shards.tracker.token());
+            let runtime = Builder::new_current_thread().enable_all().build().context("can't start a shard")?;
+            let (beaten, stopped) = (pulse.clone(), stop.clone());
+            let run = move || {
+                runtime.block_on(shard(taken, service, beaten, stopped));
+                drop(token);
+            };
+            thread::Builder::new().name("shard".to_owned()).spawn(run).context("can't start a shard")?;
+            shards.hands.push(hand);
+            shards.pulses.push(pulse);
+        }
+        shards.tracker.close();
+        Ok(shards)
+    }
+
+    /// Accepts until `stop`, then waits for the shards to finish what is open.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        let offered = handover::offer(&[&listener]);
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut turns = (0..self.hands.len()).cycle();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = accept(&listener, &places) => accepted,
+            };
+            let hand = turns.next().and_then(|turn| self.hands.get(turn));
+            match (accepted, hand) {
+                (Ok(accepted), Some(hand)) => {
+                    if hand.send(accepted).await.is_err() {
+                        break;
+                    }
+                }
+                (Err(error), _) => {
+                    warn!(%error, "A connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                (Ok(_), None) => break,
+            }
+        }
+        drop((listener, offered, self.hands));
+        self.tracker.wait().await;
+    }
+}
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Answers are written whole; waiting for more to send gains nothing.
+    stream.set_nodelay(true)?;
+    Ok((stream.into_std()?, place))
+}
+
+async fn shard(
+    mut taken: mpsc::Receiver<Accepted>,
+    service: Service,
+    pulse: Pulse,
+    stop: CancellationToken,
+) {
+    let open = GracefulShutdown::new();
+    let mut beats = interval(BEAT);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = beats.tick() => pulse.beat(),
+            accepted = taken.recv() => match accepted {
+                Some((stream, place)) => connect(stream, place, service.clone(), &open),
+                None => break,
+            },
+        }
+    }
+    if timeout(DRAIN, open.shutdown()).await.is_err() {
+        warn!("Connections were cut that did not end within {DRAIN:?}");
+    }
+}
+
+fn connect(
+    stream: std::net::TcpStream,
+    place: OwnedSemaphorePermit,
+    service: Service,
+    open: &GracefulShutdown,
+) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return debug!(%error, "A connection ended before it began"),
+    };
+    let answer = service_fn(move |request| answer(service.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), answer);
+    let connection = open.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!(%error, "A connection broke");
+        }
+        drop(place);
+    });
+}
+
+async fn answer(service: Service, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
+    if let Some(response) = viewer::answer(&service.board, &request) {
+        return Ok(response);
+    }
+    let routed = service.router.oneshot(request.map(Body::new));
+    let Ok(response) = service.work.spawn(routed).await else {
+        let mut failed = Response::new(Reply::empty());
+        *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return Ok(failed);
+    };
+    let Ok(response) = response;
+    Ok(response.map(Reply::Routed))
+}

@@ -1,0 +1,207 @@
+//! Answers viewers: a request and the board in, a response out, without waiting.
+//!
+//! The one table of what HTTP says of media: types, entity tags, lifetimes, errors. It reads no
+//! socket and no file; what is no viewer's URL is somebody else's.
+
+use airtight_media::{
+    grid::Number,
+    hls,
+    id::SignalName,
+    route::{self, Route},
+    window::{Made, Media, Snapshot},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+
+use super::{page, reply::Reply};
+use crate::publish::{Board, Coding, Offer, Published, View};
+
+/// A playlist is current for half a target duration at the most; a cache asks again by its tag.
+const PLAYLIST: &str = "max-age=1";
+/// Bytes under this URL never change.
+const FOR_GOOD: &str = "public, max-age=3600, immutable";
+/// Slate gives way to media under the same URL.
+const PASSING: &str = "no-store";
+/// A missing resource may be there soon.
+const MISSING: &str = "max-age=1";
+
+const SEGMENT_TYPE: &str = "video/iso.segment";
+const INIT_TYPE: &str = "video/mp4";
+
+/// The answer to a viewer's request; `None` if the URL is no viewer's.
+pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>> {
+    let route = match route::parse(request.uri().path(), request.uri().query()) {
+        Ok(None) => return None,
+        Ok(Some(route)) => route,
+        Err(error) => return Some(refusal(StatusCode::BAD_REQUEST, &error.to_string())),
+    };
+    let mut response = match *request.method() {
+        Method::GET | Method::HEAD => found(board, &route, request.headers()),
+        Method::OPTIONS => preflight(),
+        _ => {
+            let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "viewers GET, HEAD or OPTIONS");
+            refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+            refused
+        }
+    };
+    not_modified(request.headers(), &mut response);
+    if request.method() == Method::HEAD {
+        // The length stays that of the body which GET would send.
+        let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+        *response.body_mut() = Reply::empty();
+    }
+    Some(response)
+}
+
+fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
+    let signal = route.signal();
+    match (route, board.offer(signal)) {
+        (Route::Page(_), _) => player(),
+        (_, None) => refusal(StatusCode::NOT_FOUND, &format!("there is no signal '{signal}'")),
+        (_, Some(Offer::Declared)) => not_yet(signal),
+        (_, Some(Offer::On(published))) => on_air(&published, route, headers),
+    }
+}
+
+fn on_air(published: &Published, route: &Route, headers: &HeaderMap) -> Response<Reply> {
+    let snapshot = &published.snapshot;
+    let answer = match route {
+        Route::Page(_) => Some(player()),
+        Route::Multivariant(_) => playlist(published, View::Multivariant, headers),
+        Route::Playlist(_, track) => playlist(published, View::Media(track), headers),
+        Route::Init(_, track, hash) => {
+            snapshot.init(track, *hash).map(|init| media(INIT_TYPE, init.clone(), &format!("\"{hash}\"")))
+        }
+        Route::Segment(_, track, number) => snapshot.segment(track, *number).map(|segment| {
+            let tag = tag(segment, &format!("{track}-{number}"));
+            timed(segment, Reply::parts(segment.parts.clone()), &tag)
+        }),
+        Route::Part(_, track, number, part) => {
+            snapshot.part(track, *number, *part).map(|(bytes, segment)| {
+                let tag = tag(segment, &format!("{track}-{number}.{part}"));
+                timed(segment, Reply::bytes(bytes.clone()), &tag)
+            })
+        }
+        Route::Slate(_, track) => snapshot.slate(track).map(|slate| {
+            let init = snapshot.record.track(track, snapshot.edge).map(|t| t.init.to_string());
+            media(INIT_TYPE, slate.clone(), &format!("\"slate-{}\"", init.unwrap_or_default()))
+        }),
+    };
+    answer.unwrap_or_else(|| missing(snapshot, route))
+}
+
+/// The entity tag of encoded or filled media: it names the bytes, whoever serves them.
+fn tag(segment: &Media, what: &str) -> String {
+    match &segment.made {
+        Made::By(lineage) => format!("\"{lineage}-{what}\""),
+        Made::Slate => format!("\"slate-{what}\""),
+    }
+}
+
+fn playlist(published: &Published, view: View<'_>, headers: &HeaderMap) -> Option<Response<Reply>> {
+    let coding = if takes_gzip(headers) { Coding::Gzip } else { Coding::Identity };
+    let ready = published.text(view, coding)?;
+    let mut response = ok(hls::MEDIA_TYPE, PLAYLIST, &ready.etag, Reply::bytes(ready.body.clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if coding == Coding::Gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Some(response)
+}
+
+fn media(kind: &'static str, bytes: Bytes, etag: &str) -> Response<Reply> {
+    ok(kind, FOR_GOOD, etag, Reply::bytes(bytes))
+}
+
+fn timed(segment: &Media, body: Reply, etag: &str) -> Response<Reply> {
+    let lifetime = if segment.made == Made::Slate { PASSING } else { FOR_GOOD };
+    ok(SEGMENT_TYPE, lifetime, etag, body)
+}
+
+fn ok(kind: &'static str, lifetime: &'static str, etag: &str, body: Reply) -> Response<Reply> {
+    let mut response = respond(StatusCode::OK, kind, lifetime, body);
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+fn respond(
+    status: StatusCode,
+    kind: &'static str,
+    lifetime: &'static str,
+    body: Reply,
+) -> Response<Reply> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Age, Content-Length, Date, ETag"),
+    );
+    response
+}
+
+fn refusal(status: StatusCode, sentence: &str) -> Response<Reply> {
+    let lifetime = if status.is_server_error() { PASSING } else { MISSING };
+    respond(status, "text/plain; charset=utf-8", lifetime, Reply::bytes(format!("{sentence}\n")))
+}
+
+/// Players retry a 503, and take a 404 for final.
+fn not_yet(signal: &SignalName) -> Response<Reply> {
+    let sentence = format!("signal '{signal}' has no media yet, ask again in a second");
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &sentence);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn missing(snapshot: &Snapshot, route: &Route) -> Response<Reply> {
+    let expired = |number: &Number| snapshot.slots.first().is_some_and(|s| *number < s.number);
+    match route {
+        Route::Segment(_, _, number) | Route::Part(_, _, number, _) if expired(number) => {
+            refusal(StatusCode::GONE, &format!("segment {number} is no longer kept"))
+        }
+        other => refusal(StatusCode::NOT_FOUND, &format!("'{other}' is not on offer")),
+    }
+}
+
+fn player() -> Response<Reply> {
+    let page = page::page();
+    ok(page.mime, page.cache_control, &page.etag, Reply::bytes(page.bytes.clone()))
+}
+
+fn preflight() -> Response<Reply> {
+    let mut response = respond(StatusCode::NO_CONTENT, "text/plain", "max-age=86400", Reply::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok());
+    accepted.is_some_and(|list| {
+        list.split(',').any(|coding| {
+            let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+            name.trim().eq_ignore_ascii_case("gzip") && quality.replace(' ', "") != "q=0"
+        })
+    })
+}
+
+/// Turns an answer that the viewer already has into 304.
+fn not_modified(headers: &HeaderMap, response: &mut Response<Reply>) {
+    let Some(held) = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()) else { return };
+    let Some(etag) = response.headers().get(header::ETAG).and_then(|v| v.to_str().ok()) else { return };
+    let equal = |tag: &str| tag.trim_start_matches("W/") == etag || tag == "*";
+    if response.status() == StatusCode::OK && held.split(',').map(str::trim).any(equal) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        *response.body_mut() = Reply::empty();
+    }
+}
