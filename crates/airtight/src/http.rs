@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -104,6 +105,20 @@ impl Client {
         timeout(budget.time, self.exchange(request, budget.bytes))
             .await
             .unwrap_or(Err(Fault::Late(budget.time)))
+    }
+
+    /// Gets `url` as a stream, once the head of its answer has come within `time`.
+    ///
+    /// # Errors
+    /// No head within that time, or a status other than 200.
+    pub async fn open(&self, url: &str, time: Duration) -> Result<Incoming, Fault> {
+        let request = Request::get(url).body(Full::default())?;
+        let response = timeout(time, self.0.request(request)).await.map_err(|_| Fault::Late(time))?;
+        let response = response.map_err(|error| Fault::Connection(innermost(&error)))?;
+        match response.status() {
+            StatusCode::OK => Ok(response.into_body()),
+            status => Err(Fault::Connection(format!("it answers {status}"))),
+        }
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<Answer, Fault> {

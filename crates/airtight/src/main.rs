@@ -6,10 +6,12 @@ mod config;
 mod discovery;
 mod http;
 mod log;
-mod reporter;
+mod origin;
 mod publish;
+mod reporter;
 mod serve;
 mod up;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
         "up" => up::run(settings),
         "down" => up::down::run(settings),
         "discovery" => discovery::run(settings),
+        "origin" => origin::run(settings),
         "reporter" => reporter::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     }

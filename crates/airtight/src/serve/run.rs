@@ -14,6 +14,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Runtime,
     signal::unix::{SignalKind, signal},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -41,7 +42,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Those of the role, and of a machine that can't run it.
 pub fn block_on<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("can't start the runtime")?;
+    finish(runtime.context("can't start the runtime")?, role)
+}
+
+/// Runs a role that serves viewers: on two threads of its own, apart from those of its shards.
+///
+/// # Errors
+/// Those of the role, and of a machine that can't run it.
+pub fn block_on_two<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    finish(runtime.context("can't start the runtime")?, role)
+}
+
+fn finish<T>(runtime: Runtime, role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let outcome = runtime.block_on(role);
     // A disk that hangs must not keep a role that is done.
     runtime.shutdown_timeout(LEFTOVERS);

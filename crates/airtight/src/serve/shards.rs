@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-use super::{pulse::Pulse, reply::Reply, viewer};
+use super::{health::Health, pulse::Pulse, reply::Reply, viewer};
 use crate::{publish::Board, up::handover};
 
 /// Connections served at a time; further ones wait in the socket's backlog.
@@ -56,23 +56,28 @@ type Accepted = (std::net::TcpStream, OwnedSemaphorePermit);
 pub struct Shards {
     hands: Vec<mpsc::Sender<Accepted>>,
     tracker: TaskTracker,
-    /// One per shard.
-    pub pulses: Vec<Pulse>,
 }
 
 impl Shards {
-    /// Starts the threads: one, or on a machine of more than two cores all but one of them.
+    /// Starts the threads, watched by `health`: one, or on a machine of more than two cores all but
+    /// one of them.
     ///
     /// # Errors
     /// The machine gives no thread.
-    pub fn start(board: &Arc<Board>, router: &Router, stop: &CancellationToken) -> anyhow::Result<Self> {
+    pub fn start(
+        board: &Arc<Board>,
+        router: &Router,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut shards = Self { hands: Vec::new(), tracker: TaskTracker::new(), pulses: Vec::new() };
+        let mut shards = Self { hands: Vec::new(), tracker: TaskTracker::new() };
         for _ in 0..cores.saturating_sub(1).max(1) {
             let (hand, taken) = mpsc::channel(HANDED_OVER);
             let service = Service { board: board.clone(), router: router.clone(), work: Handle::current() };
             let (pulse, token) = (Pulse::new(), shards.tracker.token());
-            let runtime = Builder::new_current_thread().enable_all().build().context("can't start a shard")?;
+            let runtime =
+                Builder::new_current_thread().enable_all().build().context("can't start a shard")?;
             let (beaten, stopped) = (pulse.clone(), stop.clone());
             let run = move || {
                 runtime.block_on(shard(taken, service, beaten, stopped));
@@ -80,7 +85,7 @@ impl Shards {
             };
             thread::Builder::new().name("shard".to_owned()).spawn(run).context("can't start a shard")?;
             shards.hands.push(hand);
-            shards.pulses.push(pulse);
+            health.watch("shard", pulse);
         }
         shards.tracker.close();
         Ok(shards)
@@ -123,12 +128,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok((stream.into_std()?, place))
 }
 
-async fn shard(
-    mut taken: mpsc::Receiver<Accepted>,
-    service: Service,
-    pulse: Pulse,
-    stop: CancellationToken,
-) {
+async fn shard(mut taken: mpsc::Receiver<Accepted>, service: Service, pulse: Pulse, stop: CancellationToken) {
     let open = GracefulShutdown::new();
     let mut beats = interval(BEAT);
     loop {

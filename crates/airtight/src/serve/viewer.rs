@@ -128,12 +128,7 @@ fn ok(kind: &'static str, lifetime: &'static str, etag: &str, body: Reply) -> Re
     response
 }
 
-fn respond(
-    status: StatusCode,
-    kind: &'static str,
-    lifetime: &'static str,
-    body: Reply,
-) -> Response<Reply> {
+fn respond(status: StatusCode, kind: &'static str, lifetime: &'static str, body: Reply) -> Response<Reply> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

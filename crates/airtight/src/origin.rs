@@ -1,0 +1,128 @@
+//! The origin: serves viewers one timeline, composed from whatever packagers and peers hold.
+//!
+//! It asks the reporter who has what, follows the feeds of those packagers and of its peers, and
+//! publishes what the composers say. It encodes nothing and writes no media to disk.
+
+mod peer;
+mod reporter;
+mod routes;
+mod saved;
+mod sources;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use airtight_control::ingest::PartUrl;
+use airtight_media::compose::Policy;
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+
+use crate::{
+    config::{SettingError, Settings},
+    http::Client,
+    publish::{Board, Desk},
+    serve::{
+        health::Health,
+        listen::{self, Address},
+        pulse::Pulse,
+        run::{block_on_two, until_signal},
+        shards::Shards,
+    },
+    upstream::Upstream,
+};
+
+/// How long an origin that has just begun waits for feeds and backfill before it shows slate for
+/// what is missing.
+const SETTLE: Duration = Duration::from_millis(800);
+/// Lines of feeds that wait for the composers.
+const NEWS: usize = 1024;
+
+#[derive(Debug)]
+struct Config {
+    listen: Address,
+    seed: &'static str,
+    reporter: PartUrl,
+    packagers: BTreeSet<PartUrl>,
+    peers: BTreeSet<PartUrl>,
+    window: Duration,
+    state: Option<PathBuf>,
+}
+
+impl Config {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let (seed, port) = match settings.get("name", None, "origin1".to_owned())?.as_str() {
+            "origin1" => ("ORIGIN_PORT", 8000),
+            "origin2" => ("ORIGIN_TWO_PORT", 8001),
+            other => {
+                let expected = "expected origin1 or origin2";
+                return Err(SettingError::new(format!("--name = '{other}' can't be used: {expected}")));
+            }
+        };
+        let reporter = "http://localhost:2000".parse().expect("the default is a URL");
+        Ok(Self {
+            listen: settings.get("listen", Some(seed), Address::loopback(port))?,
+            seed,
+            reporter: settings.get("reporter", None, reporter)?,
+            packagers: settings.list("packagers", "")?.into_iter().collect(),
+            peers: settings.list("peers", "")?.into_iter().collect(),
+            window: Duration::from_secs(settings.within("window", (6, 3600), 30)?),
+            state: settings.opt("state", None)?,
+        })
+    }
+}
+
+/// Runs the origin until it is told to stop.
+///
+/// # Errors
+/// Wrong settings, an address that can't be listened on, a state folder that can't be written.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let config = Config::new(settings)?;
+    block_on_two(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let listener = listen::listener(&config.listen, &format!("--listen or {}", config.seed)).await?;
+    let stop = until_signal()?;
+    let saved = config.state.map(saved::Saved::open).transpose()?;
+    let (client, board) = (Client::new(), Arc::new(Board::default()));
+    let directory = Arc::new(ArcSwap::new(Arc::new(BTreeMap::new())));
+    let (news, heard) = mpsc::channel(NEWS);
+    let (expected, pulse) = (watch::Sender::new(BTreeSet::new()), Pulse::new());
+
+    let mut sources = sources::Sources::new(client.clone(), news, directory.clone(), expected.clone());
+    sources.follow_always(&config.packagers, &config.peers);
+    let ask = reporter::Ask { client: client.clone(), reporter: config.reporter, saved };
+    let following = tokio::spawn(sources.run(ask, board.clone()));
+    let desk = Desk {
+        policy: Policy {
+            window_millis: u64::try_from(config.window.as_millis()).unwrap_or(u64::MAX),
+            settle: SETTLE,
+        },
+        expected: expected.subscribe(),
+        news: heard,
+        media: Arc::new(Upstream { client, directory }),
+        board: board.clone(),
+        pulse: pulse.clone(),
+    };
+    let composing = tokio::spawn(desk.run(stop.clone()));
+
+    let health = Health::default();
+    health.watch("composer", pulse);
+    let mut registry = Registry::with_prefix("airtight");
+    board.figures.register(&mut registry);
+    let (sources, registry) = (expected.subscribe(), Arc::new(registry));
+    let app =
+        routes::App { board: board.clone(), health: health.clone(), sources, registry, stop: stop.clone() };
+    let shards = Shards::start(&board, &routes::router(app), &health, &stop)?;
+    info!("listening on http://{}", listener.local_addr()?);
+    shards.serve(listener, stop).await;
+    following.abort();
+    composing.await?;
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Which sources are followed: those that were told, those that the reporter names, the peers.
+//!
+//! A source that works is never let go because an answer is empty or missing: only one that no
+//! answer names any more *and* whose feed has been down for a while.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use airtight_control::ingest::{Ingest, PartUrl};
+use airtight_media::compose::SourceId;
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{info, warn};
+
+use super::reporter::Ask;
+use crate::{
+    http::Client,
+    publish::{Board, News},
+    serve::pulse::Pulse,
+    upstream::{Directory, follow},
+};
+
+/// Between two questions to the reporter.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A source that nobody names and that is silent for so long is let go.
+const FORGET: Duration = Duration::from_secs(60);
+/// Peers are asked after all packagers: their numbers are higher.
+const FIRST_PEER: u32 = 1 << 16;
+/// Sources at a time.
+const MOST: usize = 128;
+
+#[derive(Debug)]
+struct Source {
+    id: SourceId,
+    /// Told on the command line: never let go.
+    always: bool,
+    named: Instant,
+    /// Beats with each line of its feed.
+    pulse: Pulse,
+    task: AbortHandle,
+}
+
+/// The sources of an origin.
+pub(super) struct Sources {
+    client: Client,
+    news: mpsc::Sender<(SourceId, News)>,
+    directory: Directory,
+    expected: watch::Sender<BTreeSet<SourceId>>,
+    followed: BTreeMap<PartUrl, Source>,
+    next: u32,
+}
+
+impl Sources {
+    pub(super) fn new(
+        client: Client,
+        news: mpsc::Sender<(SourceId, News)>,
+        directory: Directory,
+        expected: watch::Sender<BTreeSet<SourceId>>,
+    ) -> Self {
+        Self { client, news, directory, expected, followed: BTreeMap::new(), next: 0 }
+    }
+
+    /// Follows what was told on the command line.
+    pub(super) fn follow_always(&mut self, packagers: &BTreeSet<PartUrl>, peers: &BTreeSet<PartUrl>) {
+        for url in packagers {
+            self.follow(url, true);
+        }
+        let packagers_end = std::mem::replace(&mut self.next, FIRST_PEER);
+        for url in peers {
+            self.follow(url, true);
+        }
+        self.next = packagers_end;
+        self.publish();
+    }
+
+    fn follow(&mut self, url: &PartUrl, always: bool) {
+        if let Some(known) = self.followed.get_mut(url) {
+            known.named = Instant::now();
+            return;
+        }
+        if self.followed.len() >= MOST {
+            return warn!("{url} is not followed: {MOST} sources are the most");
+        }
+        let id = SourceId(self.next);
+        self.next += 1;
+        info!("{id} is {url}");
+        let pulse = Pulse::new();
+        let feed = follow(self.client.clone(), url.clone(), id, self.news.clone(), pulse.clone());
+        let task = tokio::spawn(feed).abort_handle();
+        self.followed.insert(url.clone(), Source { id, always, named: Instant::now(), pulse, task });
+    }
+
+    /// Asks the reporter again and again.
+    pub(super) async fn run(mut self, ask: Ask, board: Arc<Board>) {
+        let mut last = ask.remembered();
+        self.take(&last, &board);
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reachable = true;
+        loop {
+            ticks.tick().await;
+            match ask.now().await {
+                Ok(answer) => {
+                    if !std::mem::replace(&mut reachable, true) {
+                        info!("The reporter {} answers again", ask.reporter);
+                    }
+                    self.take(&answer, &board);
+                    if !answer.is_empty() && !same(&answer, &last) {
+                        ask.keep(&answer);
+                        last = answer;
+                    }
+                }
+                Err(error) if std::mem::replace(&mut reachable, false) => {
+                    let reporter = &ask.reporter;
+                    warn!("The reporter {reporter} gives no answer, its last good one holds: {error:#}");
+                }
+                Err(_) => {}
+            }
+            self.forget();
+        }
+    }
+
+    fn take(&mut self, answer: &[Ingest], board: &Board) {
+        for ingest in answer {
+            board.declare(&ingest.signal);
+            for url in &ingest.packagers {
+                self.follow(url, false);
+            }
+        }
+        self.publish();
+    }
+
+    /// Lets go of what nobody has named, and what has said nothing, for a while.
+    fn forget(&mut self) {
+        self.followed.retain(|url, source| {
+            let silent = source.named.elapsed().min(source.pulse.age());
+            if source.always || silent <= FORGET {
+                return true;
+            }
+            info!("{url} is no longer followed: it is silent and not named any more");
+            source.task.abort();
+            false
+        });
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let ids: BTreeMap<_, _> = self.followed.iter().map(|(url, s)| (s.id, url.clone())).collect();
+        self.expected.send_if_modified(|expected| {
+            let changed = !expected.iter().eq(ids.keys());
+            *expected = ids.keys().copied().collect();
+            changed
+        });
+        self.directory.store(Arc::new(ids));
+    }
+}
+
+/// True if both answers name the same packagers for the same signals.
+fn same(one: &[Ingest], other: &[Ingest]) -> bool {
+    let facts = |answer: &[Ingest]| -> Vec<_> {
+        answer.iter().map(|i| (i.signal.clone(), i.packagers.clone())).collect()
+    };
+    facts(one) == facts(other)
+}

@@ -1,0 +1,34 @@
+//! Whether a part lives: every loop that serves or decides has beaten of late.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::pulse::Pulse;
+
+/// A loop that has not beaten for so long is frozen; each beats ten times a second.
+const FROZEN: Duration = Duration::from_secs(1);
+
+/// The loops of a part, by name. Clones watch the same loops.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<Mutex<Vec<(&'static str, Pulse)>>>);
+
+impl Health {
+    /// Watches one more loop.
+    pub fn watch(&self, name: &'static str, pulse: Pulse) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, pulse));
+    }
+
+    /// The sentence of `GET /healthz`: `Err` if a loop is frozen.
+    ///
+    /// # Errors
+    /// Which loop.
+    pub fn alive(&self) -> Result<(), String> {
+        let loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match loops.iter().find(|(_, pulse)| pulse.age() > FROZEN) {
+            Some((name, pulse)) => Err(format!("the {name} has been frozen for {:?}", pulse.age())),
+            None => Ok(()),
+        }
+    }
+}
