@@ -10,6 +10,7 @@ mod origin;
 mod publish;
 mod reporter;
 mod serve;
+mod state;
 mod up;
 mod upstream;
 

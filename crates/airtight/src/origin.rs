@@ -6,7 +6,6 @@
 mod peer;
 mod reporter;
 mod routes;
-mod saved;
 mod sources;
 
 use std::{
@@ -34,6 +33,7 @@ use crate::{
         run::{block_on_two, until_signal},
         shards::Shards,
     },
+    state::StateFile,
     upstream::Upstream,
 };
 
@@ -89,7 +89,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen::listener(&config.listen, &format!("--listen or {}", config.seed)).await?;
     let stop = until_signal()?;
-    let saved = config.state.map(saved::Saved::open).transpose()?;
+    let saved = config.state.map(|folder| StateFile::open(folder, "ingests.json")).transpose()?;
     let (client, board) = (Client::new(), Arc::new(Board::default()));
     let directory = Arc::new(ArcSwap::new(Arc::new(BTreeMap::new())));
     let (news, heard) = mpsc::channel(NEWS);

@@ -3,7 +3,6 @@
 //! It is a hint-giver: it never asks a packager, and nobody's media depends on it. What it knows lies behind
 //! [`store::Store`]; started empty it is whole again after one round of reports.
 
-mod disk;
 mod memory;
 mod metrics;
 mod routes;
@@ -20,8 +19,8 @@ use crate::{
         listen::{self, Address},
         run::{block_on, run_router, until_signal},
     },
+    state::StateFile,
 };
-use disk::Disk;
 use memory::Memory;
 use metrics::Metrics;
 use routes::App;
@@ -58,7 +57,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen::listener(&config.listen, "--listen or REPORTER_PORT").await?;
     let stop = until_signal()?;
     let metrics = Arc::new(Metrics::new());
-    let disk = config.state.map(Disk::open).transpose()?;
+    let disk = config.state.map(|folder| StateFile::open(folder, "registry.json")).transpose()?;
     let (store, tasks) = Memory::start(config.expiry, disk, metrics.clone(), &stop);
     let router = routes::router(App { store, metrics, zone: log::zone(), stop: stop.clone() });
     info!("listening on http://{}", listener.local_addr()?);

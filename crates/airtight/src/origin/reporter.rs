@@ -6,8 +6,10 @@ use airtight_control::ingest::{Ingest, PartUrl};
 use anyhow::ensure;
 use tracing::{info, warn};
 
-use super::saved::Saved;
-use crate::http::{Budget, Client};
+use crate::{
+    http::{Budget, Client},
+    state::StateFile,
+};
 
 /// For one answer.
 const BUDGET: Budget = Budget { time: Duration::from_millis(800), bytes: 4 << 20 };
@@ -18,13 +20,13 @@ pub(super) struct Ask {
     pub(super) client: Client,
     pub(super) reporter: PartUrl,
     /// Where the last good answer is kept.
-    pub(super) saved: Option<Saved>,
+    pub(super) saved: Option<StateFile<Vec<Ingest>>>,
 }
 
 impl Ask {
     /// The answer that an earlier run kept.
     pub(super) fn remembered(&self) -> Vec<Ingest> {
-        let answer = self.saved.as_ref().map(Saved::load).unwrap_or_default();
+        let answer = self.saved.as_ref().map(StateFile::load).unwrap_or_default();
         if !answer.is_empty() {
             info!("Begins from the saved answer of the reporter: {} signals", answer.len());
         }
@@ -43,7 +45,7 @@ impl Ask {
 
     /// Keeps an answer for the next run.
     pub(super) fn keep(&self, answer: &[Ingest]) {
-        if let Some(Err(error)) = self.saved.as_ref().map(|saved| saved.save(answer)) {
+        if let Some(Err(error)) = self.saved.as_ref().map(|saved| saved.save(&answer.to_vec())) {
             warn!("{error:#}");
         }
     }

@@ -20,7 +20,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{disk::Disk, metrics::Metrics, store::Store};
+use super::{metrics::Metrics, store::Store};
+use crate::state::StateFile;
 
 /// Between two writings of the snapshot: renewals alone come once a second from each discovery.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
@@ -41,11 +42,11 @@ impl Memory {
     /// cancelled: what is known then is on disk when they have ended.
     pub(super) fn start(
         expiry: Duration,
-        disk: Option<Disk>,
+        disk: Option<StateFile<Snapshot>>,
         metrics: Arc<Metrics>,
         stop: &CancellationToken,
     ) -> (Self, JoinSet<()>) {
-        let last = disk.as_ref().map(Disk::load).unwrap_or_default();
+        let last = disk.as_ref().map(StateFile::load).unwrap_or_default();
         let now = Now { monotonic: Duration::ZERO, wall: Timestamp::now() };
         let registry = Mutex::new(Registry::restore(last, expiry, now));
         let (snapshot, _) = watch::channel(Arc::default());
@@ -125,7 +126,7 @@ async fn expire_in_time(memory: Memory, stop: CancellationToken) {
     }
 }
 
-async fn keep_on_disk(memory: Memory, disk: Disk, stop: CancellationToken) {
+async fn keep_on_disk(memory: Memory, disk: StateFile<Snapshot>, stop: CancellationToken) {
     let mut known = memory.watch();
     let mut failing = false;
     loop {
