@@ -7,6 +7,7 @@ mod discovery;
 mod http;
 mod log;
 mod origin;
+mod packager;
 mod publish;
 mod reporter;
 mod serve;
@@ -47,6 +48,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
         "down" => up::down::run(settings),
         "discovery" => discovery::run(settings),
         "origin" => origin::run(settings),
+        "packager" => packager::run(settings),
         "reporter" => reporter::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     }

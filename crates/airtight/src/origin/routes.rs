@@ -47,7 +47,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/holdings", get(holdings))
         .route("/v1/media/{*path}", get(media))
-        .route("/assets/{file}", get(asset))
+        .route("/assets/{file}", get(page::answer))
         .with_state(app)
 }
 
@@ -82,21 +82,6 @@ impl App {
 
 async fn metrics(State(app): State<App>) -> Response {
     render(&app.registry)
-}
-
-async fn asset(Path(file): Path<String>) -> Response {
-    match page::asset(&file) {
-        Some(asset) => (
-            [
-                (header::CONTENT_TYPE, asset.mime),
-                (header::CACHE_CONTROL, asset.cache_control),
-                (header::ETAG, asset.etag.as_str()),
-            ],
-            asset.bytes.clone(),
-        )
-            .into_response(),
-        None => (StatusCode::NOT_FOUND, "there is no such asset in this build\n").into_response(),
-    }
 }
 
 /// The feed of an origin has no memory: a follower that lost it is told everything anew.

@@ -4,7 +4,12 @@
 
 use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
+use axum::{
+    extract::Path,
+    response::{IntoResponse, Response},
+};
 use bytes::Bytes;
+use http::{StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
@@ -51,6 +56,22 @@ static MISSING: LazyLock<Asset> = LazyLock::new(|| Asset {
 /// and how to get it.
 pub fn page() -> &'static Asset {
     FILES.get(PAGE).unwrap_or(&MISSING)
+}
+
+/// Answers `GET /assets/{file}`.
+pub async fn answer(Path(file): Path<String>) -> Response {
+    match asset(&file) {
+        Some(asset) => (
+            [
+                (header::CONTENT_TYPE, asset.mime),
+                (header::CACHE_CONTROL, asset.cache_control),
+                (header::ETAG, asset.etag.as_str()),
+            ],
+            asset.bytes.clone(),
+        )
+            .into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such asset in this build\n").into_response(),
+    }
 }
 
 /// The file served at `/assets/<name>`, or `None` if this build has none of that name.

@@ -1,0 +1,168 @@
+//! The packager (server1, server2): holds the media of workers, says what it holds, and gives it.
+//!
+//! The folder is the truth: a restarted packager looks it through and goes on. It never makes media, and what it
+//! holds it never changes.
+
+mod admission;
+mod disk;
+mod feed;
+mod folder;
+mod index;
+mod ingest;
+mod memory;
+mod metrics;
+mod routes;
+mod store;
+mod viewers;
+
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    config::{SettingError, Settings},
+    publish::Board,
+    serve::{
+        health::Health,
+        listen::{self, Address},
+        pulse::Pulse,
+        run::{block_on_two, until_signal},
+        shards::Shards,
+    },
+};
+use disk::Disk;
+use folder::Folder;
+use index::Limits;
+use metrics::Metrics;
+use store::{Mode, Store};
+
+const WINDOW_SECONDS: u64 = 30;
+const RETENTION_SECONDS: u64 = 300;
+const RETENTION_BYTES: u64 = 4 << 30;
+/// Between two looks for what has expired.
+const EXPIRY: Duration = Duration::from_secs(1);
+
+/// Which of the two packagers it is.
+#[derive(Debug, Clone, Copy)]
+enum Name {
+    Server1,
+    Server2,
+}
+
+impl Name {
+    /// The variable of the seed system with its port, and the default.
+    const fn port(self) -> (&'static str, u16) {
+        match self {
+            Self::Server1 => ("SERVER_ONE_PORT", 8080),
+            Self::Server2 => ("SERVER_TWO_PORT", 9090),
+        }
+    }
+}
+
+impl FromStr for Name {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "server1" => Ok(Self::Server1),
+            "server2" => Ok(Self::Server2),
+            _ => Err("expected server1 or server2"),
+        }
+    }
+}
+
+struct Config {
+    name: Name,
+    listen: Address,
+    root: PathBuf,
+    mode: Mode,
+    limits: Limits,
+}
+
+impl Config {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let name = settings.get("name", None, Name::Server1)?;
+        let (seed, port) = name.port();
+        let window = settings.within("window", (6, 3600), WINDOW_SECONDS)?;
+        let retention = settings.within("retention", (30, 86400), RETENTION_SECONDS)?;
+        Ok(Self {
+            name,
+            listen: settings.get("listen", Some(seed), Address::loopback(port))?,
+            root: settings.get("root", Some("OUTPUT_STREAM_PATH"), PathBuf::from("./output"))?,
+            mode: if settings.get("spool", None, false)? { Mode::Spool } else { Mode::Shared },
+            limits: Limits {
+                window: Duration::from_secs(window),
+                retention: Duration::from_secs(retention),
+                bytes: settings.within("retention-bytes", (16 << 20, u64::MAX), RETENTION_BYTES)?,
+            },
+        })
+    }
+}
+
+/// Runs the packager until it is told to stop.
+///
+/// # Errors
+/// Wrong settings, an address that can't be listened on, a folder that can't be used.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let config = Config::new(settings)?;
+    block_on_two(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let (seed, _) = config.name.port();
+    let listener = listen::listener(&config.listen, &format!("--listen or {seed}")).await?;
+    let stop = until_signal()?;
+    let disk = Disk::open(&config.root, config.mode == Mode::Spool)?;
+    let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
+    let store = Store::new(disk, config.mode, config.limits, Arc::new(Metrics::new(&board)));
+    let filling = fill(&store)?;
+    let expiring = tokio::spawn(expire(store.clone(), stop.clone()));
+    health.watch("composer", pulse.clone());
+    let window = config.limits.window;
+    let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, stop.clone()));
+    let router = routes::router(store, health.clone(), stop.clone());
+    let shards = Shards::start(&board, &router, &health, &stop)?;
+    info!("listening on http://{}", listener.local_addr()?);
+    shards.serve(listener, stop).await;
+    composing.await.context("the task that composes")?;
+    expiring.await.context("the task that lets go what has expired")?;
+    match filling {
+        Filling::Once(looking) => looking.await.context("the task that looks through the spool")?,
+        Filling::Always(watching) => drop(watching),
+    }
+    Ok(())
+}
+
+/// What holds the media of the folder.
+enum Filling {
+    /// A spool is looked through once; its further media is sent.
+    Once(JoinHandle<()>),
+    /// A shared folder is watched until this is dropped.
+    Always(Folder),
+}
+
+fn fill(store: &Store) -> anyhow::Result<Filling> {
+    Ok(match store.mode() {
+        Mode::Spool => {
+            let store = store.clone();
+            Filling::Once(tokio::task::spawn_blocking(move || store.resume()))
+        }
+        Mode::Shared => Filling::Always(Folder::watch(store.clone()).context("can't watch the folder")?),
+    })
+}
+
+async fn expire(store: Store, stop: CancellationToken) {
+    let mut ticks = interval(EXPIRY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let store = store.clone();
+        // One that panics has said so; what has expired is let go by the next.
+        let _ = tokio::task::spawn_blocking(move || store.expire()).await;
+    }
+}

@@ -1,0 +1,253 @@
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use airtight_media::{
+    grid::Rate,
+    record::{Content, Era, Track},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits =
+    Limits { window: Duration::from_secs(6), retention: Duration::from_secs(40), bytes: u64::MAX };
+
+fn signal(name: &str) -> SignalName {
+    name.parse().unwrap()
+}
+
+fn record(name: &str, tracks: &[&str]) -> Record {
+    let rate = Rate { scale: NonZeroU32::new(25_000).unwrap(), frame: NonZeroU32::new(1000).unwrap() };
+    let track = |name: &&str| Track {
+        name: name.parse().unwrap(),
+        content: Content::Audio { channels: 1 },
+        rate,
+        codecs: "mp4a.40.2".to_owned(),
+        bandwidth: 1,
+        init: InitHash::of(name.as_bytes()),
+    };
+    Record {
+        signal: signal(name),
+        grid: Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() },
+        first: Number(1),
+        eras: vec![Era { first: Number(1), tracks: tracks.iter().map(track).collect() }],
+        end: None,
+    }
+}
+
+fn segment(lineage: &str, track: &str, number: u64) -> Piece {
+    let (lineage, track) = (lineage.parse().unwrap(), track.parse().unwrap());
+    Piece::Segment { lineage, track, number: Number(number) }
+}
+
+fn init(lineage: &str, track: &str) -> Piece {
+    let (lineage, track) = (lineage.parse().unwrap(), track.parse().unwrap());
+    Piece::Init { lineage, track, init: InitHash::of(b"init") }
+}
+
+fn held(since: u64) -> Held {
+    Held { length: 10, since: Moment(since) }
+}
+
+/// One that follows the feed and keeps the set that it tells of.
+#[derive(Default)]
+struct Follower {
+    position: Option<Revision>,
+    records: BTreeMap<SignalName, Record>,
+    held: BTreeMap<(SignalName, Piece), u64>,
+}
+
+impl Follower {
+    /// Reads `most` lines and breaks off.
+    fn follow(&mut self, index: &Index, most: usize) {
+        for news in index.since(self.position).iter().take(most) {
+            let entry = news.entry(Moment(0));
+            self.position = Some(entry.rev);
+            self.take(entry.line);
+        }
+    }
+
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::Reset => {
+                self.records.clear();
+                self.held.clear();
+            }
+            Line::Tick => {}
+            Line::Record { record } => drop(self.records.insert(record.signal.clone(), record)),
+            Line::Held { signal, piece, length, .. } => drop(self.held.insert((signal, piece), length)),
+            Line::Gone { signal, lineage, track, before } => self.held.retain(|(s, piece), _| {
+                let (l, t, n) = match piece {
+                    Piece::Segment { lineage, track, number } => (lineage, track, Some(*number)),
+                    Piece::Init { lineage, track, .. } | Piece::Slate { lineage, track } => {
+                        (lineage, track, None)
+                    }
+                    Piece::Filled { .. } => unreachable!("a packager holds none"),
+                };
+                let is_told = match &track {
+                    Some(track) => t == track && n.is_some_and(|n| n < before),
+                    None => n.is_none_or(|n| n < before),
+                };
+                !(*s == signal && *l == lineage && is_told)
+            }),
+        }
+    }
+
+    fn set(&self) -> (Vec<&Record>, Vec<&(SignalName, Piece)>) {
+        (self.records.values().collect(), self.held.keys().collect())
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Join(u8),
+    Hold(u8, u8, u64),
+    Init(u8, u8),
+    Lose(u8, u8, u64),
+    LoseInit(u8, u8),
+    Expire(u64),
+    Forget(u8),
+    Follow(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (s, l, n) = (0u8..2, 0u8..2, 1u64..40);
+    prop::collection::vec(
+        prop_oneof![
+            1 => s.clone().prop_map(Step::Join),
+            8 => (s.clone(), l.clone(), n.clone()).prop_map(|(s, l, n)| Step::Hold(s, l, n)),
+            2 => (s.clone(), l.clone()).prop_map(|(s, l)| Step::Init(s, l)),
+            2 => (s.clone(), l.clone(), n).prop_map(|(s, l, n)| Step::Lose(s, l, n)),
+            1 => (s.clone(), l).prop_map(|(s, l)| Step::LoseInit(s, l)),
+            1 => (0u64..200_000).prop_map(Step::Expire),
+            1 => s.prop_map(Step::Forget),
+            4 => (0usize..30).prop_map(Step::Follow),
+        ],
+        0..120,
+    )
+}
+
+fn apply(index: &mut Index, step: &Step) {
+    let s = |s: u8| signal(["live01", "live02"][usize::from(s)]);
+    let l = |l: u8| ["a-1", "b-2"][usize::from(l)];
+    match *step {
+        Step::Join(at) => drop(index.join(&record(s(at).as_str(), &["720p"]))),
+        Step::Hold(at, lineage, n) => drop(index.hold(&s(at), &segment(l(lineage), "720p", n), held(n))),
+        Step::Init(at, lineage) => drop(index.hold(&s(at), &init(l(lineage), "720p"), held(0))),
+        Step::Lose(at, lineage, n) => index.lose(&s(at), &[segment(l(lineage), "720p", n)]),
+        Step::LoseInit(at, lineage) => index.lose(&s(at), &[init(l(lineage), "720p")]),
+        Step::Expire(now) => drop(index.expire(Moment(now))),
+        Step::Forget(at) => index.forget(&s(at)),
+        Step::Follow(_) => {}
+    }
+}
+
+proptest! {
+    /// However often a follower breaks off and resumes, it ends with what a full listing tells.
+    #[test]
+    fn a_follower_that_resumes_ends_with_the_full_set(steps in steps()) {
+        let mut index = Index::new(7, LIMITS);
+        let mut follower = Follower::default();
+        for step in &steps {
+            apply(&mut index, step);
+            if let Step::Follow(most) = step {
+                follower.follow(&index, *most);
+            }
+        }
+        follower.follow(&index, usize::MAX);
+        let mut fresh = Follower::default();
+        fresh.follow(&index, usize::MAX);
+        prop_assert_eq!(follower.set(), fresh.set());
+        let pieces: Vec<_> = index.signals().flat_map(|s| index.pieces(s).into_iter().map(|p| (s.clone(), p))).collect();
+        prop_assert_eq!(pieces.iter().collect::<std::collections::BTreeSet<_>>(), fresh.held.keys().collect());
+    }
+}
+
+#[test]
+fn a_revision_of_another_run_gets_everything() {
+    let mut index = Index::new(7, LIMITS);
+    index.join(&record("live01", &["720p"])).unwrap();
+    for revision in [Revision { run: 6, sequence: 1 }, Revision { run: 7, sequence: 2 }] {
+        assert!(index.since(Some(revision))[0].is_reset(), "{revision}");
+    }
+    assert_eq!(index.since(Some(index.revision())), []);
+}
+
+#[test]
+fn a_follower_that_was_overtaken_gets_everything() {
+    let mut index = Index::new(7, LIMITS);
+    index.join(&record("live01", &["720p"])).unwrap();
+    let mut follower = Follower::default();
+    follower.follow(&index, usize::MAX);
+    for _ in 0..log::KEPT / 2 {
+        index.hold(&signal("live01"), &init("a-1", "720p"), held(0));
+        index.lose(&signal("live01"), &[init("a-1", "720p")]);
+    }
+    assert_eq!(index.since(follower.position).len(), log::KEPT, "all that it missed is kept");
+    index.hold(&signal("live01"), &init("a-1", "720p"), held(0));
+    assert!(index.since(follower.position)[0].is_reset());
+    follower.follow(&index, usize::MAX);
+    assert_eq!(follower.held.len(), 1);
+}
+
+#[test]
+fn ages_are_those_of_the_writing() {
+    let mut index = Index::new(7, LIMITS);
+    index.join(&record("live01", &["720p"])).unwrap();
+    index.hold(&signal("live01"), &segment("a-1", "720p", 1), held(1000));
+    let news = index.since(None);
+    let line = news[2].entry(Moment(1700)).line;
+    assert!(matches!(line, Line::Held { age_ms: 700, .. }), "{line:?}");
+}
+
+#[test]
+fn what_has_expired_is_named_and_does_not_come_back_as_horizon() {
+    let mut index = Index::new(7, LIMITS);
+    index.join(&record("live01", &["720p"])).unwrap();
+    let live01 = signal("live01");
+    index.hold(&live01, &init("a-1", "720p"), held(0));
+    for n in [1, 2] {
+        index.hold(&live01, &segment("a-1", "720p", n), held(0));
+    }
+    index.hold(&live01, &segment("b-2", "720p", 22), held(50_000));
+    assert_eq!(index.horizon(&live01), Number(3), "40 s are 20 numbers");
+    let expired = index.expire(Moment(40_000));
+    let expected = [1, 2].map(|n| Expired::Segment(live01.clone(), segment("a-1", "720p", n)));
+    assert_eq!(expired, expected);
+    assert_eq!(index.expire(Moment(40_000)), [], "its init is not older than the retention");
+    let lineage = "a-1".parse().unwrap();
+    assert_eq!(index.expire(Moment(40_001)), [Expired::Lineage(live01.clone(), lineage)]);
+    assert_eq!(index.pieces(&live01), [segment("b-2", "720p", 22)]);
+}
+
+#[test]
+fn newest_is_the_newest_number_that_is_whole_in_one_lineage() {
+    let mut index = Index::new(7, LIMITS);
+    index.join(&record("live01", &["720p", "audio"])).unwrap();
+    let mut hold = |lineage, track, n, since| {
+        index.hold(&signal("live01"), &segment(lineage, track, n), held(since));
+    };
+    hold("a-1", "720p", 5, 100);
+    hold("a-1", "audio", 5, 300);
+    hold("a-1", "720p", 6, 400);
+    hold("b-2", "audio", 6, 500);
+    hold("b-2", "720p", 5, 150);
+    hold("b-2", "audio", 5, 200);
+    let json = serde_json::to_value(index.freshness(Moment(1000))).unwrap();
+    assert_eq!(json[0]["signal"], "live01");
+    assert_eq!(json[0]["record"]["d"], 2000);
+    assert_eq!((&json[0]["newest"], &json[0]["age_ms"]), (&5.into(), &800.into()));
+    let a = serde_json::json!({ "lineage": "a-1", "newest": 5, "age_ms": 700 });
+    let b = serde_json::json!({ "lineage": "b-2", "newest": 5, "age_ms": 800 });
+    assert_eq!(json[0]["lineages"], serde_json::json!([a, b]));
+}
+
+#[test]
+fn nothing_is_held_without_a_record_or_twice() {
+    let mut index = Index::new(7, LIMITS);
+    let piece = segment("a-1", "720p", 1);
+    assert!(!index.hold(&signal("live01"), &piece, held(0)));
+    index.join(&record("live01", &["720p"])).unwrap();
+    assert!(index.hold(&signal("live01"), &piece, held(5)));
+    assert!(!index.hold(&signal("live01"), &piece, held(9)));
+    assert_eq!(index.held(&signal("live01"), &piece), Some(held(5)));
+}

@@ -1,0 +1,185 @@
+//! `PUT /ingest/…`: what is sent is read whole, checked, and held or refused with a sentence.
+//!
+//! Nothing of a body that breaks off is ever seen. Checks and writes are done on threads that may block.
+
+use std::time::Duration;
+
+use airtight_media::holding::Place;
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tracing::debug;
+
+use super::{
+    admission::Refusal,
+    metrics::Status,
+    routes::App,
+    store::{Mode, Store, Taken},
+};
+
+/// Bytes of a body.
+const BODY_MAX: usize = 64 << 20;
+/// For a body to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bodies that are being read, checked or written, in units of [`UNIT`]: what they may take of memory.
+pub(super) const ROOM: usize = 512;
+const UNIT: usize = 512 << 10;
+/// For a passing fault to pass.
+const RETRY_AFTER: &str = "1";
+
+/// A status and a sentence.
+type Answer = (StatusCode, String);
+
+pub(super) async fn put(State(app): State<App>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let (status, sentence) = match take(&app, &path, request).await {
+        Ok(Taken::New) => (StatusCode::CREATED, String::new()),
+        Ok(Taken::Already) => (StatusCode::OK, String::new()),
+        Err(refused) => refused,
+    };
+    app.store.metrics().ingested.get_or_create(&Status { status: status.as_u16() }).inc();
+    if !sentence.is_empty() {
+        debug!("{path} was answered with {status}: {sentence}");
+    }
+    answer(status, &sentence)
+}
+
+fn answer(status: StatusCode, sentence: &str) -> Response {
+    let mut response = match sentence {
+        "" => status.into_response(),
+        _ => (status, format!("{sentence}\n")).into_response(),
+    };
+    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::INSUFFICIENT_STORAGE {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
+    }
+    response
+}
+
+async fn take(app: &App, path: &str, request: Request) -> Result<Taken, Answer> {
+    let place = place(path.strip_prefix("/ingest/").unwrap_or_default())?;
+    if app.store.mode() == Mode::Shared && !matches!(place, Place::Record(_)) {
+        let sentence =
+            "this packager serves a shared folder: write media there, only signal.json is taken here";
+        return Err((StatusCode::METHOD_NOT_ALLOWED, sentence.to_owned()));
+    }
+    let (parts, body) = request.into_parts();
+    let length = content_length(&parts.headers)?;
+    let room = room(app, length.unwrap_or(BODY_MAX))?;
+    let read = timeout(BODY_TIMEOUT, read(body, length)).await;
+    let late = || (StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {BODY_TIMEOUT:?}"));
+    let bytes = read.map_err(|_| late())??;
+    store(&app.store, place, bytes, room).await
+}
+
+/// What the path below `/ingest/` or `/v1/media/` names.
+///
+/// Names need no escape, so a path with one is an attempt to name something else.
+pub(super) fn place(path: &str) -> Result<Place, Answer> {
+    let mut elements = path.split('/');
+    if path.contains(['%', '\0']) || elements.any(|element| matches!(element, "" | "." | "..")) {
+        let sentence = "a path here has no empty element, no '.', no '..' and no escaped character";
+        return Err((StatusCode::BAD_REQUEST, sentence.to_owned()));
+    }
+    Place::parse(path).ok_or_else(|| {
+        let sentence = "no such place: expected <signal>/signal.json, <signal>/<worker>-<second>/playlist.m3u8 or \
+                        <signal>/<worker>-<second>/<track>/ and playlist.m3u8, init-<hash>.mp4, slate.mp4 or \
+                        <number>.m4s";
+        (StatusCode::NOT_FOUND, sentence.to_owned())
+    })
+}
+
+fn content_length(headers: &HeaderMap) -> Result<Option<usize>, Answer> {
+    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
+    let length = length.to_str().ok().and_then(|length| length.parse::<u64>().ok());
+    let length = length.ok_or((StatusCode::BAD_REQUEST, "Content-Length is no number".to_owned()))?;
+    match usize::try_from(length) {
+        Ok(length) if length <= BODY_MAX => Ok(Some(length)),
+        _ => Err(too_large()),
+    }
+}
+
+fn too_large() -> Answer {
+    (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"))
+}
+
+fn room(app: &App, length: usize) -> Result<OwnedSemaphorePermit, Answer> {
+    let units = u32::try_from(length.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
+    let busy = |_| (StatusCode::SERVICE_UNAVAILABLE, "too much arrives at once: send it again".to_owned());
+    app.room.clone().try_acquire_many_owned(units).map_err(busy)
+}
+
+async fn read(mut body: Body, length: Option<usize>) -> Result<Bytes, Answer> {
+    let mut bytes = BytesMut::with_capacity(length.unwrap_or(UNIT));
+    while let Some(frame) = body.frame().await {
+        let broken = |error| (StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        if bytes.len() + data.len() > BODY_MAX {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+async fn store(
+    store: &Store,
+    place: Place,
+    bytes: Bytes,
+    room: OwnedSemaphorePermit,
+) -> Result<Taken, Answer> {
+    let store = store.clone();
+    let stored = tokio::task::spawn_blocking(move || {
+        let stored = store.put(&place, bytes);
+        drop(room);
+        stored
+    });
+    let fault = |error: tokio::task::JoinError| Err(Refusal::Fault(format!("this packager failed: {error}")));
+    stored.await.unwrap_or_else(fault).map_err(|refusal| (status(&refusal), refusal.to_string()))
+}
+
+/// The one table of what a refusal is in HTTP.
+fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+        Refusal::Contradiction(_) => StatusCode::CONFLICT,
+        Refusal::Missing(_) => StatusCode::PRECONDITION_FAILED,
+        Refusal::Range { .. } | Refusal::Ended { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
+        Refusal::Fault(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_try_to_leave_are_bad_and_others_unknown() {
+        for path in [
+            "",
+            "..",
+            "../x",
+            "a/../signal.json",
+            "a/%2e%2e/x",
+            "a%00/signal.json",
+            "/a",
+            "a//b",
+            "a/.",
+            "a/",
+        ] {
+            assert_eq!(place(path).unwrap_err().0, StatusCode::BAD_REQUEST, "{path}");
+        }
+        for path in
+            ["live01", "live01/x.json", "live01/a-1/720p/1.mp4", "live01/a-1/720p/.put-1", "a-/signal.jsn"]
+        {
+            assert_eq!(place(path).unwrap_err().0, StatusCode::NOT_FOUND, "{path}");
+        }
+        assert!(place("live01/a-1/720p/1.m4s").is_ok());
+    }
+}

@@ -1,0 +1,226 @@
+//! What others put into the folder, and what was in it at the start. All of it blocks.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{PoisonError, atomic::Ordering},
+    time::SystemTime,
+};
+
+use airtight_media::{
+    grid::Number,
+    holding::{Piece, Place},
+    id::SignalName,
+};
+use tracing::{info, warn};
+
+use super::{Arrival, Mode, Store};
+use crate::packager::{
+    admission::{self, Refusal},
+    disk::File,
+};
+
+/// Refused files that are remembered by name; beyond that the memory of them starts anew.
+const REFUSED: usize = 1024;
+
+impl Store {
+    /// Holds all that is in the folder and was not there before, and forgets what is no longer there.
+    pub(in crate::packager) fn reconcile(&self) {
+        let places = self.0.disk.scan(self.0.disk.root());
+        self.forget_vanished(&places);
+        self.adopt_all(places);
+        self.0.indexed.store(true, Ordering::Release);
+    }
+
+    /// Holds all that is in a folder of the folder.
+    pub(in crate::packager) fn adopt_folder(&self, folder: &Path) {
+        self.adopt_all(self.0.disk.scan(folder));
+    }
+
+    /// Holds what was left in a spool, deletes what has expired meanwhile and what was never whole.
+    pub(in crate::packager) fn resume(&self) {
+        self.0.disk.sweep();
+        let places = self.0.disk.scan(self.0.disk.root());
+        self.adopt_all(places.clone());
+        for place in places {
+            if let Place::Piece(signal, piece @ Piece::Segment { number, .. }) = &place
+                && *number < self.state().index.horizon(signal)
+            {
+                // One that stays takes up room and nothing else.
+                let _ = self.0.disk.remove(signal, piece);
+            }
+        }
+        let (_, pieces, _) = self.size();
+        if pieces > 0 {
+            info!("{pieces} pieces of media were in the folder and are served again");
+        }
+        self.0.indexed.store(true, Ordering::Release);
+    }
+
+    /// What others depend on comes first; of the segments the newest.
+    fn adopt_all(&self, mut places: Vec<Place>) {
+        places.sort_by_key(|place| match place {
+            Place::Record(_) => (0, Number(0)),
+            Place::Piece(_, Piece::Init { .. }) => (1, Number(0)),
+            Place::Piece(_, Piece::Segment { number, .. }) => (3, Number(u64::MAX - number.0)),
+            _ => (2, Number(0)),
+        });
+        for place in &places {
+            self.adopt(place);
+        }
+    }
+
+    /// Holds what is at `place`, if it can be: else it is left for later, or set aside.
+    pub(in crate::packager) fn adopt(&self, place: &Place) {
+        match place {
+            Place::Record(_) => {
+                let _turn = self.0.records.lock().unwrap_or_else(PoisonError::into_inner);
+                self.join_record(place);
+            }
+            Place::Piece(signal, piece) => self.adopt_piece(place, signal, piece),
+            Place::LineagePlaylist(..) | Place::TrackPlaylist(..) => {}
+        }
+    }
+
+    fn adopt_piece(&self, place: &Place, signal: &SignalName, piece: &Piece) {
+        let record = {
+            let state = self.state();
+            if state.index.held(signal, piece).is_some() {
+                return;
+            }
+            state.index.record(signal).cloned()
+        };
+        // Without its record, or outside its time, it is not even read: a later look will find it.
+        let Some(record) = record else { return };
+        if self.in_range(&record, piece, false).is_err() {
+            return;
+        }
+        let Ok(file) = self.0.disk.read(place) else { return };
+        let held = self.admit(signal, piece, &file.bytes, false).and_then(|admitted| {
+            self.hold(Arrival {
+                signal: signal.clone(),
+                piece: piece.clone(),
+                bytes: file.bytes.clone(),
+                since: self.arrived(file.modified),
+                on_disk: true,
+                grid: admitted.record.grid,
+                init: admitted.init,
+            })
+        });
+        if let Err(Refusal::Bad(reason)) = held {
+            self.refuse(place, &file, &reason);
+        }
+    }
+
+    /// Joins the record on disk with the one that is known, both ways; the caller has the turn.
+    pub(super) fn join_record(&self, place: &Place) {
+        let Place::Record(signal) = place else { return };
+        let Ok(file) = self.0.disk.read(place) else { return };
+        let found = match admission::record(signal, &file.bytes) {
+            Ok(found) => found,
+            Err(refusal) => return self.refuse(place, &file, &refusal.to_string()),
+        };
+        let joined = self.change(|state| match state.index.join(&found) {
+            // A folder that was emptied and filled anew: nothing is left that the old record is for.
+            Err(_) if state.index.pieces(signal).is_empty() => {
+                state.index.forget(signal);
+                state.index.join(&found)
+            }
+            outcome => outcome,
+        });
+        match joined {
+            Err(error) => self.say_once(place, file.modified, || {
+                warn!("'{place}' contradicts what is known and is not used: {error}");
+            }),
+            Ok(_) => {
+                let known = self.state().index.record(signal).cloned();
+                if let Some(known) = known.filter(|known| **known != found) {
+                    self.rewrite_record(place, &known);
+                }
+            }
+        }
+    }
+
+    /// Two that write the record at once may lose one's news: whoever knows them writes them again.
+    fn rewrite_record(&self, place: &Place, record: &airtight_media::record::Record) {
+        let written = serde_json::to_vec(record)
+            .map_err(std::io::Error::other)
+            .and_then(|json| self.0.disk.replace(place, &json));
+        if let Err(error) = written {
+            let before = self.0.metrics.write_failures.inc();
+            if before == 0 {
+                warn!("'{place}' lacks what is known and can't be written: {error}");
+            }
+        }
+    }
+
+    /// Sets aside a file that is not what its name says, unless it may still be written.
+    fn refuse(&self, place: &Place, file: &File, reason: &str) {
+        if self.0.mode == Mode::Shared && file.is_young() {
+            return;
+        }
+        self.say_once(place, file.modified, || {
+            self.0.metrics.set_aside.inc();
+            match self.0.disk.set_aside(place) {
+                Ok(aside) => warn!("'{place}' can't be served: {reason}; set aside as '{}'", aside.display()),
+                Err(error) => {
+                    warn!("'{place}' can't be served: {reason}; it can't be set aside either: {error}");
+                }
+            }
+        });
+    }
+
+    fn say_once(&self, place: &Place, modified: SystemTime, say: impl FnOnce()) {
+        let known = {
+            let mut state = self.state();
+            if state.refused.len() >= REFUSED {
+                state.refused.clear();
+            }
+            state.refused.insert(place.to_string(), modified)
+        };
+        if known != Some(modified) {
+            say();
+        }
+    }
+
+    /// Forgets what was at `place` if it is gone.
+    pub(in crate::packager) fn vanished(&self, place: &Place) {
+        let Place::Piece(signal, piece) = place else { return };
+        if matches!(self.0.disk.exists(place), Ok(false)) {
+            self.lose(signal, std::slice::from_ref(piece));
+        }
+    }
+
+    fn lose(&self, signal: &SignalName, pieces: &[Piece]) {
+        self.change(|state| {
+            state.memory.remove_where(signal, |kept| pieces.contains(kept));
+            state.index.lose(signal, pieces);
+        });
+    }
+
+    fn forget_vanished(&self, places: &[Place]) {
+        let mut there: BTreeMap<&SignalName, BTreeSet<&Piece>> = BTreeMap::new();
+        let mut records = BTreeSet::new();
+        for place in places {
+            match place {
+                Place::Record(signal) => drop(records.insert(signal)),
+                Place::Piece(signal, piece) => drop(there.entry(signal).or_default().insert(piece)),
+                _ => {}
+            }
+        }
+        let signals: Vec<_> = self.state().index.signals().cloned().collect();
+        for signal in signals {
+            let held = self.state().index.pieces(&signal);
+            let there = there.get(&signal);
+            let is_gone = |piece: &Piece| there.is_none_or(|there| !there.contains(piece));
+            let gone: Vec<_> = held.iter().filter(|piece| is_gone(piece)).cloned().collect();
+            if !gone.is_empty() {
+                self.lose(&signal, &gone);
+            }
+            if gone.len() == held.len() && !records.contains(&signal) {
+                self.change(|state| state.index.forget(&signal));
+                info!("Signal '{signal}' is gone from the folder");
+            }
+        }
+    }
+}
