@@ -14,6 +14,7 @@ mod serve;
 mod state;
 mod up;
 mod upstream;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
         "origin" => origin::run(settings),
         "packager" => packager::run(settings),
         "reporter" => reporter::run(settings),
+        "worker" => worker::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     }
 }

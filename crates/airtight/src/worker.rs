@@ -1,0 +1,297 @@
+//! The worker: encodes one signal, cuts it on the absolute grid, and delivers it to a folder and to packagers.
+//!
+//! The worker lives on while one [`run::EncoderRun`] after another comes and goes. Encoding is ffmpeg's,
+//! cutting is `media::segmenter`'s, when to start ffmpeg anew is decided by `control::restart`.
+
+mod clock;
+mod command;
+mod event;
+mod file;
+mod generated;
+mod ladder;
+mod playlist;
+mod probe;
+mod run;
+mod shelf;
+mod sink;
+mod slate;
+mod source;
+mod standard;
+
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use airtight_control::{
+    ingest::PartUrl,
+    restart::{Policy, Restart},
+};
+use airtight_media::{
+    grid::{Grid, Rate},
+    id::{Lineage, SignalName, WorkerName},
+};
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::{
+    task::JoinSet,
+    time::{Duration, Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    config::{SettingError, Settings},
+    http::Client,
+    serve::run::{block_on, until_signal},
+};
+use command::{Pace, Start};
+use event::Event;
+use run::{EncoderRun, Ended, Plan};
+use shelf::Shelf;
+use sink::{
+    Sink,
+    folder::{Contents, Folder},
+    packager::Packager,
+};
+use slate::Prepared;
+use source::Source;
+
+const SIGNAL: &str = "live01";
+const GENERATED: &str = "testsrc";
+/// Media is kept in memory for this long, for packagers that come back.
+const SHELF_MS: u64 = 60_000;
+/// From the start of ffmpeg to its first sample.
+const LEAD_MS: (u64, u64) = (250, 500);
+
+/// The settings of a worker.
+#[derive(Debug)]
+struct Config {
+    signal: SignalName,
+    name: WorkerName,
+    input: String,
+    output: Option<PathBuf>,
+    packagers: Vec<PartUrl>,
+    grid: Grid,
+    retention_ms: u64,
+    ffmpeg: String,
+}
+
+impl Config {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let whole = |key, range, default| settings.within(key, range, default);
+        let positive = |n: u64| u32::try_from(n).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        let packagers = settings.list("packagers", "")?;
+        let output = settings.opt("output", Some("OUTPUT_STREAM_PATH"))?;
+        let alone = packagers.is_empty();
+        Ok(Self {
+            signal: settings.get("signal", None, SIGNAL.parse().expect("a literal that is a name"))?,
+            name: settings.get("name", None, "a".parse().expect("a literal that is a name"))?,
+            input: settings.get("input", Some("INPUT_STREAM_PATH"), "./input".to_owned())?,
+            output: output.or_else(|| alone.then(|| PathBuf::from("./output"))),
+            packagers,
+            grid: Grid {
+                millis: positive(whole("segment", (1000, 6000), 2000)?),
+                parts: positive(whole("parts", (1, 10), 4)?),
+            },
+            retention_ms: whole("retention", (30, 86_400), 300)? * 1000,
+            ffmpeg: settings.get("ffmpeg", None, "ffmpeg".to_owned())?,
+        })
+    }
+}
+
+/// Runs a worker until it is told to stop or its event ends.
+///
+/// # Errors
+/// Settings, an input or an output that can't be used.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let config = Config::new(settings)?;
+    block_on(work(config))
+}
+
+/// What is encoded.
+enum Input {
+    Generated { text: bool },
+    File { file: Box<file::File>, list: String },
+}
+
+impl Input {
+    fn source(&self) -> Source {
+        match self {
+            Self::Generated { .. } => generated::source(),
+            Self::File { file, .. } => file.source,
+        }
+    }
+
+    fn feed(&self, start: &Start) -> command::Feed {
+        match self {
+            Self::Generated { text } => generated::feed(start, *text),
+            Self::File { file, list } => file.feed(start, list),
+        }
+    }
+
+    fn lead_ms(&self) -> u64 {
+        match self {
+            Self::Generated { .. } => LEAD_MS.0,
+            Self::File { .. } => LEAD_MS.1,
+        }
+    }
+}
+
+async fn work(config: Config) -> anyhow::Result<()> {
+    let stop = until_signal()?;
+    let scratch = tempfile::Builder::new().prefix("airtight-").tempdir().context("no temporary folder")?;
+    let prepared = tokio::select! {
+        prepared = prepare(&config, &scratch) => prepared?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let (input, tracks) = prepared;
+    let client = Client::new();
+    let described: Vec<_> = tracks.iter().map(|prepared| prepared.track.clone()).collect();
+    let event = Event::new(
+        config.signal.clone(),
+        config.grid,
+        described.clone(),
+        config.output.clone(),
+        config.packagers.clone(),
+        client.clone(),
+    );
+    event.open(now(&config.grid)).await?;
+    let shelf = Arc::new(Shelf::new(SHELF_MS.div_ceil(u64::from(config.grid.millis.get()))));
+    let done = CancellationToken::new();
+    let mut sinks = JoinSet::new();
+    if let Some(root) = config.output.clone() {
+        let (signal, grid, retention_ms) = (config.signal.clone(), config.grid, config.retention_ms);
+        let folder = Folder::new(Contents { root, signal, grid, tracks: described, retention_ms });
+        sinks.spawn(Sink::new(folder, shelf.clone(), event.watch()).run(done.clone()));
+    }
+    for url in config.packagers.iter().cloned() {
+        let packager = Packager::new(url, client.clone(), config.signal.clone());
+        sinks.spawn(Sink::new(packager, shelf.clone(), event.watch()).run(done.clone()));
+    }
+    let worker = Worker { config: &config, input: &input, tracks: &tracks, shelf: &shelf, event: &event };
+    tokio::select! {
+        () = worker.run(&stop) => {}
+        () = event.follow() => {}
+    }
+    done.cancel();
+    sinks.join_all().await;
+    Ok(())
+}
+
+fn now(grid: &Grid) -> airtight_media::grid::Number {
+    let milliseconds = Rate { scale: NonZeroU32::MIN.saturating_add(999), frame: NonZeroU32::MIN };
+    grid.number(milliseconds.ticks(clock::millis()))
+}
+
+/// Looks at all that the worker was given and makes the slates; nothing is published yet.
+async fn prepare(config: &Config, scratch: &TempDir) -> anyhow::Result<(Input, Vec<Prepared>)> {
+    probe::version(&config.ffmpeg).await?;
+    if let Some(root) = &config.output {
+        writable(root, &config.signal)?;
+    }
+    let text = probe::draws_text(&config.ffmpeg).await;
+    let input = if config.input == GENERATED {
+        Input::Generated { text }
+    } else {
+        let path = probe::find(Path::new(&config.input), &config.signal)?;
+        let file = Box::new(probe::file(&config.ffmpeg, &path).await?);
+        let list = link(&file, &path, scratch.path()).context("cannot write the list that ffmpeg reads")?;
+        info!("Input is {}", path.display());
+        Input::File { file, list }
+    };
+    let renditions = ladder::renditions(&input.source());
+    let slates = slate::prepare(&config.ffmpeg, &renditions, &config.grid, text, scratch.path()).await;
+    let tracks = slates.map_err(|error| SettingError::new(format!("{error:#}")))?;
+    let names: Vec<_> = renditions.iter().map(|rendition| rendition.name.as_str()).collect();
+    info!("Signal {} is encoded to {}", config.signal, names.join(", "));
+    Ok((input, tracks))
+}
+
+/// Writes the lists that ffmpeg reads and gives the path of the outermost.
+fn link(file: &file::File, path: &Path, folder: &Path) -> anyhow::Result<String> {
+    std::os::unix::fs::symlink(path, folder.join(file::LINK))?;
+    let mut outermost = None;
+    for (name, text) in file.lists() {
+        std::fs::write(folder.join(&name), text)?;
+        outermost = Some(folder.join(name).display().to_string());
+    }
+    outermost.context("there is no list")
+}
+
+/// Makes the signal's folder and tries whether it can be written.
+fn writable(root: &Path, signal: &SignalName) -> Result<(), SettingError> {
+    let folder = root.join(signal.as_str());
+    let tried = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
+    tried.map(drop).map_err(|error| {
+        let root = root.display();
+        SettingError::new(format!(
+            "output = '{root}' can't be used: {error}; give a folder that can be written"
+        ))
+    })
+}
+
+/// Starts one run after another.
+struct Worker<'a> {
+    config: &'a Config,
+    input: &'a Input,
+    tracks: &'a [Prepared],
+    shelf: &'a Shelf,
+    event: &'a Event,
+}
+
+impl Worker<'_> {
+    async fn run(&self, stop: &CancellationToken) {
+        let begun = Instant::now();
+        let mut restart = Restart::new(Policy::PROCESS);
+        // A process that lived before this one may have begun a run in this very second.
+        let mut second = clock::millis() / 1000;
+        loop {
+            restart.started(begun.elapsed());
+            match self.run_once(&mut second, stop).await {
+                Ended::Stopped => return,
+                Ended::EventOver => {
+                    info!("The event of {} has ended", self.config.signal);
+                    return;
+                }
+                Ended::Fault(reason) => {
+                    let wait = restart.failed(begun.elapsed(), fastrand::u32(..));
+                    warn!("The encoder is started anew in {} ms: {reason}", wait.as_millis());
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// One run, with a lineage that was never used before.
+    async fn run_once(&self, second: &mut u64, stop: &CancellationToken) -> Ended {
+        while clock::millis() / 1000 <= *second {
+            tokio::select! {
+                () = sleep(Duration::from_millis(20)) => {}
+                () = stop.cancelled() => return Ended::Stopped,
+            }
+        }
+        *second = clock::millis() / 1000;
+        let (grid, source) = (self.config.grid, self.input.source());
+        let start = Start::at(clock::millis() + self.input.lead_ms(), &source);
+        let renditions: Vec<_> = self.tracks.iter().map(|track| track.rendition.clone()).collect();
+        let outputs = run::outputs(renditions.len());
+        let feed = self.input.feed(&start);
+        let plan = Plan {
+            ffmpeg: &self.config.ffmpeg,
+            args: command::encode(&feed, &renditions, &grid, &start, Pace::Live, &outputs),
+            lineage: Lineage::new(self.config.name.clone(), *second),
+            start,
+            grid,
+            tracks: self.tracks,
+        };
+        EncoderRun::new(plan, self.shelf, self.event).run(stop).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! The arguments of ffmpeg: one output per track, cut by nobody but us. Pure.
+//!
+//! ffmpeg stamps the first sample of every track 0; [`Start`] says which samples since 1970 those are.
+//! Nothing here rounds an epoch to a time: keyframes are forced by integers that a double holds exactly.
+
+use airtight_media::grid::{Grid, Number, Rate};
+
+use super::{
+    ladder::{AUDIO_BITS, AUDIO_FRAME, AUDIO_HZ, Form, Rendition, audio_rate},
+    source::{Source, gcd},
+};
+
+/// Fragments of one sample, stamped by the encoder's clock; no edit list, no trailer.
+const MOVFLAGS: &str =
+    "+empty_moov+default_base_moof+frag_every_frame+frag_discont+skip_trailer+negative_cts_offsets";
+
+/// The last options of a `scale` filter, and what follows it: whatever the source says of its colours and
+/// pixels, every track says the same, so that no init depends on the source.
+const COLOURS: &str = "out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p,\
+                       setparams=field_mode=prog:range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
+
+/// Which samples since 1970 a run begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// The first picture.
+    pub picture: u64,
+    /// The first audio frame: the first that begins no earlier than the first picture.
+    pub block: u64,
+}
+
+impl Start {
+    /// The start of a run whose first sample is due at `millis` since 1970.
+    pub fn at(millis: u64, source: &Source) -> Self {
+        let audio = audio_rate();
+        let Some(picture) = source.picture else {
+            return Self { picture: 0, block: first_at_or_after(millis, 1000, &audio) };
+        };
+        let rate = picture.rate;
+        let first = first_at_or_after(millis, 1000, &rate);
+        let block = first_at_or_after(rate.ticks(first).value, rate.scale.get(), &audio);
+        Self { picture: first, block }
+    }
+
+    /// Index since 1970 of the first sample of a track.
+    pub fn origin(&self, form: Form) -> u64 {
+        match form {
+            Form::Video { .. } => self.picture,
+            Form::Audio => self.block,
+        }
+    }
+
+    /// The first segment that a run will hold whole, in all of its tracks.
+    pub fn first_whole(&self, grid: &Grid, renditions: &[Rendition]) -> Number {
+        let whole = renditions.iter().map(|rendition| {
+            let origin = self.origin(rendition.form);
+            let number = grid.number_of(origin, &rendition.rate);
+            if grid.span(number, &rendition.rate).first == origin { number } else { number.next() }
+        });
+        whole.max().unwrap_or(Number(0))
+    }
+}
+
+/// The first sample at or after `value/scale` seconds.
+fn first_at_or_after(value: u64, scale: u32, rate: &Rate) -> u64 {
+    let ticks = u128::from(value) * u128::from(rate.scale.get());
+    let index = ticks.div_ceil(u128::from(scale) * u128::from(rate.frame.get()));
+    u64::try_from(index).unwrap_or(u64::MAX)
+}
+
+/// The pictures and the sound of a source as filters that stamp the first sample of a run 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Feed {
+    /// Options up to and with `-i`; none if the filters need no input.
+    pub input: Vec<String>,
+    /// The filters that give the pictures.
+    pub video: Option<String>,
+    /// The filters that give the sound, stereo.
+    pub audio: Option<String>,
+}
+
+/// How fast ffmpeg works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as time passes.
+    Live,
+    /// As fast as it can, for so many milliseconds of media.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a programme on the air is always paced"))]
+    Free(u64),
+}
+
+/// The arguments that encode `feed` to one output per rendition.
+pub fn encode(
+    feed: &Feed,
+    renditions: &[Rendition],
+    grid: &Grid,
+    start: &Start,
+    pace: Pace,
+    outputs: &[String],
+) -> Vec<String> {
+    let mut args = common();
+    args.extend(["-progress", "pipe:1", "-stats_period", "1"].map(str::to_owned));
+    args.extend(feed.input.iter().cloned());
+    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, pace)]);
+    for (index, (rendition, url)) in renditions.iter().zip(outputs).enumerate() {
+        args.extend(["-map".to_owned(), format!("[o{index}]")]);
+        if let Pace::Free(millis) = pace {
+            args.extend(["-t".to_owned(), format!("{}.{:03}", millis / 1000, millis % 1000)]);
+        }
+        args.extend(output(rendition, grid, &keyframes(&rendition.rate, grid, start.picture), url));
+    }
+    args
+}
+
+/// The arguments that make the slate of every rendition: longer than a segment, every picture a
+/// keyframe, audio silent, all else as on the air.
+pub fn slate(renditions: &[Rendition], grid: &Grid, text: bool, outputs: &[String]) -> Vec<String> {
+    let mut args = common();
+    let sources = renditions.iter().enumerate().map(|(index, rendition)| {
+        let samples = longest(&rendition.rate, grid) + 1;
+        match rendition.form {
+            Form::Video { width, height } => {
+                let Rate { scale, frame } = rendition.rate;
+                let words = if text { SLATE_TEXT } else { "" };
+                format!(
+                    "color=c=0x12161c:s={width}x{height}:r={scale}/{frame}{words},scale={COLOURS},\
+                     trim=end_frame={samples},setpts=N[o{index}]"
+                )
+            }
+            Form::Audio => {
+                let samples = samples * u64::from(AUDIO_FRAME);
+                format!("anullsrc=r={AUDIO_HZ}:cl=stereo,atrim=end_sample={samples}[o{index}]")
+            }
+        }
+    });
+    args.extend(["-filter_complex".to_owned(), sources.collect::<Vec<_>>().join(";")]);
+    for (index, (rendition, url)) in renditions.iter().zip(outputs).enumerate() {
+        args.extend(["-map".to_owned(), format!("[o{index}]")]);
+        args.extend(output(rendition, grid, "expr:1", url));
+    }
+    args
+}
+
+const SLATE_TEXT: &str = ",drawtext=text='The programme will be right back':fontcolor=0xd8dee6:fontsize=h/16:\
+                          x=(w-tw)/2:y=(h-th)/2";
+
+fn common() -> Vec<String> {
+    ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error", "-y"].map(str::to_owned).into()
+}
+
+/// The filter graph from the source to one labelled output per rendition.
+fn graph(feed: &Feed, renditions: &[Rendition], pace: Pace) -> String {
+    let paced = |filter: &str| match pace {
+        // A late ffmpeg works at full speed until it has caught up; whether it ever does is our affair.
+        Pace::Live => format!(",{filter}=limit=3600"),
+        Pace::Free(_) => String::new(),
+    };
+    let mut chains = Vec::new();
+    if let Some(video) = &feed.video {
+        let sizes: Vec<_> = renditions.iter().enumerate().filter_map(|(i, r)| Some((i, size(r)?))).collect();
+        let labels: String = sizes.iter().map(|(index, _)| format!("[p{index}]")).collect();
+        chains.push(format!("{video}{},split={}{labels}", paced("realtime"), sizes.len()));
+        chains.extend(sizes.iter().map(|(index, (width, height))| {
+            format!("[p{index}]scale={width}:{height}:flags=bicubic:{COLOURS}[o{index}]")
+        }));
+    }
+    if let (Some(audio), Some(index)) = (&feed.audio, renditions.iter().position(|r| r.form == Form::Audio)) {
+        // The pictures of a source that has some set the pace.
+        let pace = if feed.video.is_none() { paced("arealtime") } else { String::new() };
+        chains.push(format!("{audio}{pace},asetnsamples=n={AUDIO_FRAME}[o{index}]"));
+    }
+    chains.join(";")
+}
+
+fn size(rendition: &Rendition) -> Option<(u32, u32)> {
+    match rendition.form {
+        Form::Video { width, height } => Some((width, height)),
+        Form::Audio => None,
+    }
+}
+
+/// The encoder and the muxer of one track.
+fn output(rendition: &Rendition, grid: &Grid, keyframes: &str, url: &str) -> Vec<String> {
+    let codec = match rendition.form {
+        Form::Video { .. } => {
+            let (rate, buffer) = budget(rendition.cap, grid);
+            let gop = longest(&rendition.rate, grid);
+            format!(
+                "-c:v libx264 -preset veryfast -profile:v high -pix_fmt yuv420p -crf 23 -maxrate {rate} \
+                 -bufsize {buffer} -bf 2 -g {gop} -keyint_min {gop} -sc_threshold 0 -flags +cgop \
+                 -forced-idr 1 -force_key_frames {keyframes} -fps_mode passthrough \
+                 -video_track_timescale {}",
+                rendition.rate.scale
+            )
+        }
+        Form::Audio => format!("-c:a aac -b:a {AUDIO_BITS} -ar {AUDIO_HZ} -ac 2"),
+    };
+    // Titles, chapters and versions would make the init differ between equal encoders.
+    let muxer = format!(
+        "-map_metadata -1 -map_chapters -1 -fflags +bitexact -flush_packets 1 -movflags {MOVFLAGS} -f mp4"
+    );
+    let words = codec.split_whitespace().chain(muxer.split_whitespace()).map(str::to_owned);
+    words.chain([url.to_owned()]).collect()
+}
+
+/// `-maxrate` and `-bufsize`, with which no segment exceeds the cap: what a segment can take is its
+/// share of the rate and the whole buffer; the boxes around it have the rest.
+fn budget(cap: u32, grid: &Grid) -> (u64, u64) {
+    let cap = u64::from(cap);
+    (cap * 75 / 100, cap * u64::from(grid.millis.get()) / 5000)
+}
+
+/// The most samples that a segment can have.
+fn longest(rate: &Rate, grid: &Grid) -> u64 {
+    let segment = u64::from(grid.millis.get()) * u64::from(rate.scale.get());
+    segment.div_ceil(1000 * u64::from(rate.frame.get()))
+}
+
+/// Forces a keyframe at the first picture of each segment, counted from picture `first` since 1970.
+///
+/// Picture `k` opens a segment if `k · frame mod d < frame`. In the smallest units the terms stay far
+/// below 2⁵³, where doubles are exact, for centuries of running.
+fn keyframes(rate: &Rate, grid: &Grid, first: u64) -> String {
+    let frame = u64::from(rate.frame.get()) * 1000;
+    let segment = u64::from(grid.millis.get()) * u64::from(rate.scale.get());
+    let common = gcd(frame, segment);
+    let (frame, segment) = (frame / common, segment / common);
+    format!("expr:lt(mod((n+{})*{frame},{segment}),{frame})", first % segment)
+}
+
+#[cfg(test)]
+mod tests;
