@@ -4,6 +4,7 @@ mod child;
 mod cli;
 mod config;
 mod discovery;
+mod end;
 mod http;
 mod log;
 mod origin;
@@ -50,6 +51,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
         "discovery" => discovery::run(settings),
         "origin" => origin::run(settings),
         "packager" => packager::run(settings),
+        "end" => end::run(invocation),
         "reporter" => reporter::run(settings),
         "worker" => worker::run(settings),
         other => unreachable!("clap knows no command '{other}'"),

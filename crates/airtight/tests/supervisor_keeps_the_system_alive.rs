@@ -3,13 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-mod supervised;
+mod support;
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use supervised::{System, airtight, connect, wait_until};
+use support::{
+    eventually,
+    system::{System, airtight_in, connect},
+};
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    eventually(what, || condition().then_some(()));
+}
 
 /// Connects again and again while `during` runs, and says how often; fails if it is ever refused.
 fn nobody_is_refused(system: &System, during: impl FnOnce()) {
@@ -128,7 +135,7 @@ fn down_ends_a_system_with_and_without_a_supervisor() {
 #[test]
 fn down_where_nothing_ever_ran_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
-    let down = airtight(folder.path()).arg("down").output().unwrap();
+    let down = airtight_in(folder.path(), &["down"]).output().unwrap();
     assert!(down.status.success());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing");
 }
@@ -138,8 +145,7 @@ fn a_port_in_use_is_one_sentence_and_nothing_is_started() {
     let folder = tempfile::tempdir().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
-    let up = airtight(folder.path())
-        .args(["up", "--only", "discovery,reporter"])
+    let up = airtight_in(folder.path(), &["up", "--only", "discovery,reporter"])
         .env("REPORTER_PORT", port.to_string())
         .output()
         .unwrap();
@@ -182,8 +188,7 @@ fn a_system_with_other_settings_is_not_adopted() {
 #[test]
 fn a_part_that_can_t_go_on_ends_a_fresh_system_with_its_sentence() {
     let folder = tempfile::tempdir().unwrap();
-    let up = airtight(folder.path())
-        .args(["up", "--only", "reporter", "--reporter-port", "0"])
+    let up = airtight_in(folder.path(), &["up", "--only", "reporter", "--reporter-port", "0"])
         .env("AIRTIGHT_EXPIRY", "never")
         .output()
         .unwrap();
@@ -196,17 +201,12 @@ fn a_part_that_can_t_go_on_ends_a_fresh_system_with_its_sentence() {
 #[test]
 fn a_terminal_that_stands_still_does_not_stop_the_supervision() {
     let system = System::start_unread();
-    // Fill the pipe that nobody reads: each death is a line, each line of the parts is passed on.
-    for _ in 0..3 {
-        let before = system.pid("discovery");
-        system.kill("discovery");
-        system.wait_for_another("discovery", before);
-    }
+    // Far more than the pipe to the terminal and the queue before it hold.
     let mut log = std::fs::OpenOptions::new().append(true).open(system.log("reporter")).unwrap();
-    for _ in 0..64 {
-        std::io::Write::write_all(&mut log, "x".repeat(4095).as_bytes()).unwrap();
-        std::io::Write::write_all(&mut log, b"\n").unwrap();
-    }
+    let lines = format!("{}\n", "x".repeat(99)).repeat(90_000);
+    log.write_all(lines.as_bytes()).unwrap();
+    let bounded = system.log("reporter").with_extension("log.1");
+    wait_until("the supervisor has read and bounded the log", || bounded.exists());
     let before = system.pid("reporter");
     system.kill("reporter");
     system.wait_for_another("reporter", before);
@@ -217,11 +217,8 @@ fn a_terminal_that_stands_still_does_not_stop_the_supervision() {
 fn what_the_parts_say_is_shown_with_their_name() {
     let mut system = System::start();
     let mut log = std::fs::OpenOptions::new().append(true).open(system.log("reporter")).unwrap();
-    std::io::Write::write_all(&mut log, b"a word\n").unwrap();
-    wait_until("the line is shown", || {
-        std::thread::sleep(Duration::from_millis(10));
-        system.shown().contains("[reporter] a word\n")
-    });
+    log.write_all(b"a word\n").unwrap();
+    wait_until("the line is shown", || system.shown().contains("[reporter] a word\n"));
     system.interrupt_supervisor();
     let (_, log) = system.wait_for_supervisor();
     assert!(log.contains("up all parts have ended"), "{log}");

@@ -115,13 +115,15 @@ async fn expire_in_time(memory: Memory, stop: CancellationToken) {
         let due = async {
             match memory.wake_at() {
                 Some(moment) => sleep_until(moment).await,
+                // Expiring what is empty would be a change that wakes this very task again.
                 // An error would say that the sender is gone; `memory` holds it.
-                None => drop(known.changed().await),
+                None => return drop(known.changed().await),
             }
+            memory.expire();
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = due => memory.expire(),
+            () = due => {}
         }
     }
 }
@@ -152,5 +154,24 @@ async fn keep_on_disk(memory: Memory, disk: StateFile<Snapshot>, stop: Cancellat
             () = stop.cancelled() => {}
             () = sleep(SAVE_PAUSE) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_report_of_nothing_is_one_change_and_not_one_after_another() {
+        let stop = CancellationToken::new();
+        let (memory, _tasks) = Memory::start(Duration::from_secs(5), None, Arc::new(Metrics::new()), &stop);
+        let mut changes = memory.watch();
+        tokio::task::yield_now().await;
+        memory.report(Vec::new()).await.unwrap();
+        changes.borrow_and_update();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!changes.has_changed().unwrap());
     }
 }

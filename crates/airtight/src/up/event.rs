@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use airtight_media::{grid::Number, record::Record};
 use anyhow::Context as _;
 
 use super::console::Console;
@@ -34,13 +35,12 @@ pub fn retire(system: &System, console: &Console) -> anyhow::Result<()> {
 }
 
 /// The end number in the record of a signal's folder.
-fn end_of(folder: &Path) -> Option<u64> {
-    let record: serde_json::Value =
-        serde_json::from_slice(&fs::read(folder.join("signal.json")).ok()?).ok()?;
-    record.get("end")?.as_u64()
+fn end_of(folder: &Path) -> Option<Number> {
+    let record: Record = serde_json::from_slice(&fs::read(folder.join("signal.json")).ok()?).ok()?;
+    record.end
 }
 
-fn move_away(run: &Path, spool: &Path, signal: &str, end: u64) -> anyhow::Result<PathBuf> {
+fn move_away(run: &Path, spool: &Path, signal: &str, end: Number) -> anyhow::Result<PathBuf> {
     let name = spool.file_name().unwrap_or_default();
     let ended = run.join("ended").join(name);
     fs::create_dir_all(&ended).with_context(|| format!("cannot make {}", ended.display()))?;
@@ -67,7 +67,8 @@ mod tests {
     fn record(folder: &Path, spool: &str, signal: &str, end: &str) -> PathBuf {
         let folder = folder.join(spool).join(signal);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("signal.json"), format!("{{\"signal\":\"{signal}\",\"end\":{end}}}")).unwrap();
+        let record = format!(r#"{{"signal":"{signal}","d":2000,"parts":4,"first":1,"eras":[],"end":{end}}}"#);
+        fs::write(folder.join("signal.json"), record).unwrap();
         folder
     }
 

@@ -17,8 +17,11 @@ const LENGTH_MAX: u64 = 8 << 20;
 /// How often the logs are looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Longest line that is shown whole, and most that is read of one log at a time.
-const CHUNK: usize = 64 << 10;
+/// Most bytes that are read of one log at a time; what is more waits for the next look.
+const READ_MAX: u64 = 1 << 20;
+
+/// Longest line that is shown whole, in bytes.
+const CHUNK: u64 = 64 << 10;
 
 /// Opens the log of a part for the part to append to.
 ///
@@ -46,7 +49,7 @@ pub async fn follow(folder: Folder, parts: Vec<Part>, console: Console) {
 pub fn last_line(path: &Path) -> Option<String> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(CHUNK as u64))).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(CHUNK))).ok()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
@@ -67,7 +70,7 @@ impl Tail {
     }
 
     /// Hands out the lines that are complete since the last time.
-    fn read(&mut self, line: impl FnMut(&str)) -> io::Result<()> {
+    fn read(&mut self, mut line: impl FnMut(&str)) -> io::Result<()> {
         let length = match fs::metadata(&self.path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -76,12 +79,18 @@ impl Tail {
         if length < self.position {
             self.position = 0;
         }
-        if length > self.position {
+        let end = length.min(self.position + READ_MAX);
+        if end > self.position {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(self.position))?;
-            let read = file.take(CHUNK as u64).read_to_end(&mut self.begun)?;
-            self.position += read as u64;
-            self.hand_out(line);
+            while self.position < end {
+                let read = (&mut file).take(CHUNK).read_to_end(&mut self.begun)? as u64;
+                self.position += read;
+                self.hand_out(&mut line);
+                if read == 0 {
+                    break;
+                }
+            }
         }
         if self.position > LENGTH_MAX {
             self.rotate()?;
@@ -92,7 +101,7 @@ impl Tail {
     fn hand_out(&mut self, mut line: impl FnMut(&str)) {
         let complete = match self.begun.iter().rposition(|&byte| byte == b'\n') {
             Some(end) => end + 1,
-            None if self.begun.len() >= CHUNK => self.begun.len(),
+            None if self.begun.len() as u64 >= CHUNK => self.begun.len(),
             None => return,
         };
         let lines: Vec<u8> = self.begun.drain(..complete).collect();
@@ -114,6 +123,8 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    const LINE: usize = CHUNK as usize;
 
     fn lines(tail: &mut Tail) -> Vec<String> {
         let mut lines = Vec::new();
@@ -151,7 +162,7 @@ mod tests {
         let path = folder.path().join("a.log");
         let mut log = open(&path).unwrap();
         let mut tail = Tail::at_end_of(path.clone());
-        let long = vec![b'x'; CHUNK - 1];
+        let long = vec![b'x'; LINE - 1];
         let mut shown = 0;
         for _ in 0..200 {
             log.write_all(&long).unwrap();
@@ -159,7 +170,7 @@ mod tests {
             shown += lines(&mut tail).len();
         }
         assert_eq!(shown, 200);
-        let limit = LENGTH_MAX + 2 * CHUNK as u64;
+        let limit = LENGTH_MAX + 2 * CHUNK;
         assert!(fs::metadata(&path).unwrap().len() < limit);
         assert!(fs::metadata(folder.path().join("a.log.1")).unwrap().len() < limit);
     }
@@ -169,9 +180,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         let mut tail = Tail::at_end_of(path.clone());
-        fs::write(&path, vec![b'x'; CHUNK + 10]).unwrap();
-        assert_eq!(lines(&mut tail)[0].len(), CHUNK);
-        assert!(tail.begun.len() < CHUNK);
+        fs::write(&path, vec![b'x'; LINE + 10]).unwrap();
+        assert_eq!(lines(&mut tail)[0].len(), LINE);
+        assert!(tail.begun.len() < LINE);
     }
 
     #[test]

@@ -170,6 +170,7 @@ pub fn arguments(
             args.set("packagers", packagers);
         }
         Part::Discovery => {
+            args.set("output", spool(&system.folder, Part::Server1).display());
             args.set("packagers", packagers);
             args.set("reporter", urls(&[Part::Reporter]));
         }
@@ -294,7 +295,7 @@ mod tests {
         check(Part::Reporter, "reporter --listen=127.0.0.1:2000 --state=run/state-reporter");
         check(
             Part::Discovery,
-            "discovery --packagers=http://localhost:8080,http://localhost:9090 --reporter=http://localhost:2000",
+            "discovery --output=run/spool-1 --packagers=http://localhost:8080,http://localhost:9090 --reporter=http://localhost:2000",
         );
     }
 

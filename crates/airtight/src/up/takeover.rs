@@ -44,8 +44,10 @@ pub async fn prepare(
     let mut living = known(system, folder.living()?)?;
     let mut ports = if living.is_empty() { wanted.clone() } else { remembered(wanted, folder) };
     let mut listeners = listeners(system, &ports, &living, folder, console).await?;
-    for (&part, listener) in &listeners {
-        ports.insert(part, listener.local_addr()?.port());
+    for (part, port) in ports.iter_mut().filter(|(_, port)| **port == 0) {
+        if let Some(listener) = listeners.get(part) {
+            *port = listener.local_addr()?.port();
+        }
     }
     let mut parts = Vec::new();
     for &part in &system.parts {

@@ -7,6 +7,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod http;
+pub mod system;
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -1,51 +1,41 @@
 //! A system of `airtight up` in a folder of its own, for the tests that break it.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-/// Nothing here takes longer on a machine that works.
-const DEADLINE: Duration = Duration::from_secs(60);
+use super::{PATIENCE, airtight, eventually};
 
 /// The parts of the system under test: one that listens and one that does not.
 const PARTS: [&str; 2] = ["discovery", "reporter"];
 
-/// The program in `folder`, with none of the settings that the tests were started with.
-pub fn airtight(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_airtight"));
-    for (key, _) in std::env::vars_os() {
-        let name = key.to_string_lossy();
-        if name.starts_with("AIRTIGHT_") || name.ends_with("_PORT") || name.ends_with("_STREAM_PATH") {
-            command.env_remove(&key);
-        }
-    }
+/// The program in `folder`.
+pub fn airtight_in(folder: &Path, args: &[&str]) -> Command {
+    let mut command = airtight(args);
     command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
-/// Polls a condition.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    eventually(what, || condition().then_some(()));
 }
 
 /// Connects and asks for the ingests.
 pub fn connect(port: u16) -> io::Result<TcpStream> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     // A killed part may reset a connection that it had accepted already; only a refusal is a fault.
     let _ = stream.write_all(b"GET /ingests HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 
@@ -111,12 +101,10 @@ impl System {
 
     fn supervise_with(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
         let (stdout, stderr) = terminal();
-        let up = airtight(self.folder.path())
-            .args(["up", "--only", &PARTS.join(","), "--reporter-port", "0"])
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
+        let args = ["up", "--only", &PARTS.join(","), "--reporter-port", "0"];
+        // A group of its own, as a terminal gives it.
+        let mut up = airtight_in(self.folder.path(), &args);
+        let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();
         let pid = i32::try_from(up.id()).unwrap();
         self.up = Some(up);
         wait_until("the supervisor is recorded", || self.recorded_supervisor() == Some(pid));
@@ -156,7 +144,7 @@ impl System {
 
     /// Runs another command on this system.
     pub fn run(&self, args: &[&str]) -> Output {
-        airtight(self.folder.path()).args(args).output().unwrap()
+        airtight_in(self.folder.path(), args).output().unwrap()
     }
 
     /// The port of a part.
@@ -216,17 +204,17 @@ impl System {
         answered.is_ok() && answer.starts_with("HTTP/1.1 200")
     }
 
-    /// Kills the supervisor alone.
+    /// Kills the supervisor and all that share its terminal.
     pub fn kill_supervisor(&mut self) {
         let mut up = self.up.take().unwrap();
-        up.kill().unwrap();
+        kill_process_group(Pid::from_child(&up), Signal::KILL).unwrap();
         up.wait().unwrap();
     }
 
     /// Presses Ctrl-C.
     pub fn interrupt_supervisor(&self) {
-        let pid = Pid::from_child(self.up.as_ref().unwrap());
-        kill_process(pid, Signal::INT).unwrap();
+        let group = Pid::from_child(self.up.as_ref().unwrap());
+        kill_process_group(group, Signal::INT).unwrap();
     }
 
     /// The exit code of the supervisor, and what it showed.
