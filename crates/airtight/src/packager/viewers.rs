@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use airtight_media::{
     compose::{Policy, SourceId},
-    holding::Piece,
+    holding::{Line, Piece},
     id::SignalName,
 };
 use bytes::Bytes;
@@ -20,8 +20,9 @@ use crate::{
 
 /// The store, as composers know it.
 const STORE: SourceId = SourceId(0);
-/// How long a packager that has just begun looks at its folder before it shows slate for what is missing.
-const SETTLE: Duration = Duration::from_millis(800);
+/// How long a packager that has just begun may look through its folder before it shows slate for what is
+/// missing: a disk that hangs must not keep it from its viewers for good.
+const SETTLE: Duration = Duration::from_secs(5);
 /// Lines of the feed that wait for the composers; further ones wait in the store.
 const NEWS: usize = 256;
 
@@ -64,6 +65,10 @@ async fn tell(store: Store, news: mpsc::Sender<(SourceId, News)>) {
     let mut feed = store.feed(None);
     loop {
         for entry in feed.next().await {
+            // A sign of life says that all is listed: not so while the folder is looked through.
+            if matches!(entry.line, Line::Tick) && !store.is_indexed() {
+                continue;
+            }
             if news.send((STORE, News::Line(entry.line))).await.is_err() {
                 return;
             }
