@@ -20,7 +20,7 @@ use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use tokio::{
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -45,6 +45,10 @@ use store::{Mode, Store};
 const WINDOW_SECONDS: u64 = 30;
 const RETENTION_SECONDS: u64 = 300;
 const RETENTION_BYTES: u64 = 4 << 30;
+/// Three quarters of an hour of one signal with two lineages.
+const NEWS: usize = 16 * 1024;
+/// For a look through the folder, and for its signals to be announced, before anybody is served.
+const START: Duration = Duration::from_secs(1);
 /// Between two looks for what has expired.
 const EXPIRY: Duration = Duration::from_secs(1);
 
@@ -100,6 +104,7 @@ impl Config {
                 window: Duration::from_secs(window),
                 retention: Duration::from_secs(retention),
                 bytes: settings.within("retention-bytes", (16 << 20, u64::MAX), RETENTION_BYTES)?,
+                news: NEWS,
             },
         })
     }
@@ -122,10 +127,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
     let store = Store::new(disk, config.mode, config.limits, Arc::new(Metrics::new(&board)));
     let filling = fill(&store)?;
+    // The composer begins with all of the window in view, where that does not take too long.
+    let _ = timeout(START, store.indexed()).await;
     let expiring = tokio::spawn(expire(store.clone(), stop.clone()));
     health.watch("composer", pulse.clone());
     let window = config.limits.window;
     let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, stop.clone()));
+    let _ = timeout(START, viewers::announced(&store, &board)).await;
     let router = routes::router(store, health.clone(), stop.clone());
     let shards = Shards::start(&board, &router, &health, &stop)?;
     info!("listening on http://{}", listener.local_addr()?);

@@ -73,3 +73,57 @@ impl Drop for Feed {
         self.store.metrics().followers.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use airtight_media::{
+        holding::{Line, Place},
+        id::SignalName,
+    };
+
+    use super::*;
+    use crate::{
+        packager::{disk::Disk, index::Limits, metrics::Metrics, store::Mode},
+        publish::Board,
+    };
+
+    const KEPT: usize = 100;
+
+    fn store(root: &std::path::Path) -> Store {
+        let limits = Limits { window: TICK, retention: TICK, bytes: u64::MAX, news: KEPT };
+        let metrics = Arc::new(Metrics::new(&Board::default()));
+        Store::new(Disk::open(root, true).unwrap(), Mode::Spool, limits, metrics)
+    }
+
+    /// News: a record that begins earlier than the one that is known.
+    fn put(store: &Store, first: usize) {
+        let signal: SignalName = "live01".parse().unwrap();
+        let record = format!(
+            r#"{{"signal":"live01","d":2000,"parts":4,"first":{first},"eras":[{{"first":99999,"tracks":[{{
+            "name":"720p","kind":"video","width":64,"height":36,"scale":25000,"frame":1000,
+            "codecs":"avc1.64001f","bandwidth":1,"init":"4bf5122f344554c5"}}]}}]}}"#
+        );
+        store.put(&Place::Record(signal), record.into()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_is_overtaken_is_sent_everything_anew_and_owed_no_more() {
+        let root = tempfile::tempdir().unwrap();
+        let store = store(root.path());
+        let (mut slow, mut quick) = (store.feed(None), store.feed(None));
+        slow.next().await;
+        let mut news = 0;
+        for first in (0..=KEPT).rev() {
+            put(&store, first);
+            let lines = quick.next().await;
+            news += lines.iter().filter(|entry| matches!(entry.line, Line::Record { .. })).count();
+        }
+        assert_eq!(news, KEPT + 1, "the other follower has missed nothing");
+        assert_eq!(store.metrics().overtaken.get(), 0);
+        let lines: Vec<_> = slow.next().await.into_iter().map(|entry| entry.line).collect();
+        assert!(matches!(lines[..], [Line::Reset, Line::Record { .. }, Line::Tick]), "{lines:?}");
+        assert_eq!(store.metrics().overtaken.get(), 1);
+    }
+}

@@ -110,7 +110,7 @@ pub(super) struct Index {
 impl Index {
     /// An empty index of run `run` of a packager (not 0), which keeps what `limits` says.
     pub(super) fn new(run: u64, limits: Limits) -> Self {
-        Self { limits, log: Log::new(run), signals: BTreeMap::new() }
+        Self { limits, log: Log::new(run, limits.news), signals: BTreeMap::new() }
     }
 
     /// The signals that are known.

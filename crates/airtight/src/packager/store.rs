@@ -1,6 +1,6 @@
 //! The store: a folder, what of it is held, and the bytes of what is recent.
 //!
-//! Whatever is held has passed [`admission`] and can be given; bytes never change under a name. The lock is
+//! Whatever is held has passed `admission` and can be given; bytes never change under a name. The lock is
 //! held for look-ups and book-keeping only, never across a read, a write or a check of media.
 
 mod adopt;
@@ -9,10 +9,7 @@ mod put;
 use std::{
     collections::BTreeMap,
     io,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -80,7 +77,7 @@ struct Inner {
     changed: watch::Sender<()>,
     readers: Semaphore,
     /// True once what was in the folder at the start is held.
-    indexed: AtomicBool,
+    indexed: watch::Sender<bool>,
     metrics: Arc<Metrics>,
 }
 
@@ -88,7 +85,7 @@ struct Inner {
 struct State {
     index: Index,
     memory: Memory,
-    /// The inits that are held, as [`admission`] needs them.
+    /// The inits that are held, as `admission` needs them.
     inits: BTreeMap<InitHash, Init>,
     /// Files that are not what their names say and could not be set aside, with their times.
     refused: BTreeMap<String, SystemTime>,
@@ -122,7 +119,7 @@ impl Store {
             records: Mutex::new(()),
             changed: watch::Sender::new(()),
             readers: Semaphore::new(READERS),
-            indexed: AtomicBool::new(false),
+            indexed: watch::Sender::new(false),
             metrics,
         }))
     }
@@ -144,7 +141,13 @@ impl Store {
 
     /// True once what was in the folder at the start is held.
     pub(super) fn is_indexed(&self) -> bool {
-        self.0.indexed.load(Ordering::Acquire)
+        *self.0.indexed.borrow()
+    }
+
+    /// Waits until what was in the folder at the start is held.
+    pub(super) async fn indexed(&self) {
+        // The sender lives as long as the store.
+        let _ = self.0.indexed.subscribe().wait_for(|indexed| *indexed).await;
     }
 
     /// What is held and what becomes of it, after `since`; all of it first if that is `None`, too old or of
@@ -191,6 +194,11 @@ impl Store {
     /// Now, on the clock of the index.
     pub(super) fn now(&self) -> Moment {
         self.0.clock.now()
+    }
+
+    /// The signals that are known.
+    pub(super) fn signals(&self) -> Vec<SignalName> {
+        self.state().index.signals().cloned().collect()
     }
 
     /// How fresh each signal is.

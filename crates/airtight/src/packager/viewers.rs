@@ -61,6 +61,17 @@ pub(super) async fn compose(
     telling.abort();
 }
 
+/// Waits until every signal that is known is on the board: a viewer that comes back is never told that there is
+/// no such signal.
+pub(super) async fn announced(store: &Store, board: &Board) {
+    let mut changes = board.changes();
+    while store.signals().iter().any(|signal| board.offer(signal).is_none()) {
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn tell(store: Store, news: mpsc::Sender<(SourceId, News)>) {
     let mut feed = store.feed(None);
     loop {

@@ -6,25 +6,24 @@ use airtight_media::holding::Revision;
 
 use super::{Change, News};
 
-/// News that are kept. A follower that is further behind is sent everything anew.
-pub(super) const KEPT: usize = 16 * 1024;
-
 #[derive(Debug)]
 pub(super) struct Log {
     run: u64,
+    /// How many news are kept. A follower that is further behind is sent everything anew.
+    kept: usize,
     /// How many news there were, the ones that are no longer kept too.
     sequence: u64,
     news: VecDeque<News>,
 }
 
 impl Log {
-    pub(super) fn new(run: u64) -> Self {
-        Self { run, sequence: 0, news: VecDeque::new() }
+    pub(super) fn new(run: u64, kept: usize) -> Self {
+        Self { run, kept, sequence: 0, news: VecDeque::new() }
     }
 
     pub(super) fn push(&mut self, what: Change) {
         self.sequence += 1;
-        if self.news.len() == KEPT {
+        if self.news.len() >= self.kept {
             self.news.pop_front();
         }
         self.news.push_back(News { rev: self.revision(), what });

@@ -15,6 +15,8 @@ pub(in crate::packager) struct Limits {
     pub(in crate::packager) retention: Duration,
     /// Bytes of segments that are kept.
     pub(in crate::packager) bytes: u64,
+    /// News of all signals together that a follower can resume from.
+    pub(in crate::packager) news: usize,
 }
 
 impl Limits {
@@ -67,7 +69,12 @@ mod tests {
     const GRID: Grid = Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() };
 
     fn limits(window: u64, retention: u64, bytes: u64) -> Limits {
-        Limits { window: Duration::from_secs(window), retention: Duration::from_secs(retention), bytes }
+        Limits {
+            window: Duration::from_secs(window),
+            retention: Duration::from_secs(retention),
+            bytes,
+            news: 0,
+        }
     }
 
     fn sizes(numbers: std::ops::Range<u64>, bytes: u64) -> BTreeMap<Number, u64> {

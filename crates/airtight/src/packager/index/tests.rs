@@ -8,8 +8,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: Limits =
-    Limits { window: Duration::from_secs(6), retention: Duration::from_secs(40), bytes: u64::MAX };
+const LIMITS: Limits = Limits {
+    window: Duration::from_secs(6),
+    retention: Duration::from_secs(40),
+    bytes: u64::MAX,
+    news: 1000,
+};
 
 fn signal(name: &str) -> SignalName {
     name.parse().unwrap()
@@ -178,11 +182,11 @@ fn a_follower_that_was_overtaken_gets_everything() {
     index.join(&record("live01", &["720p"])).unwrap();
     let mut follower = Follower::default();
     follower.follow(&index, usize::MAX);
-    for _ in 0..log::KEPT / 2 {
+    for _ in 0..LIMITS.news / 2 {
         index.hold(&signal("live01"), &init("a-1", "720p"), held(0));
         index.lose(&signal("live01"), &[init("a-1", "720p")]);
     }
-    assert_eq!(index.since(follower.position).len(), log::KEPT, "all that it missed is kept");
+    assert_eq!(index.since(follower.position).len(), LIMITS.news, "all that it missed is kept");
     index.hold(&signal("live01"), &init("a-1", "720p"), held(0));
     assert!(index.since(follower.position)[0].is_reset());
     follower.follow(&index, usize::MAX);

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{PoisonError, atomic::Ordering},
+    sync::PoisonError,
     time::SystemTime,
 };
 
@@ -29,7 +29,7 @@ impl Store {
         let places = self.0.disk.scan(self.0.disk.root());
         self.forget_vanished(&places);
         self.adopt_all(places);
-        self.0.indexed.store(true, Ordering::Release);
+        self.0.indexed.send_replace(true);
     }
 
     /// Holds all that is in a folder of the folder.
@@ -54,7 +54,7 @@ impl Store {
         if pieces > 0 {
             info!("{pieces} pieces of media were in the folder and are served again");
         }
-        self.0.indexed.store(true, Ordering::Release);
+        self.0.indexed.send_replace(true);
     }
 
     /// What others depend on comes first; of the segments the newest.
