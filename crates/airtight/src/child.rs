@@ -48,7 +48,6 @@ pub struct Command {
     dies_with_parent: bool,
     own_session: bool,
     record: Option<PathBuf>,
-    stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
 }
@@ -65,7 +64,6 @@ impl Command {
             dies_with_parent: false,
             own_session: false,
             record: None,
-            stdin: Stdio::null(),
             stdout: Stdio::inherit(),
             stderr: Stdio::inherit(),
         }
@@ -121,12 +119,6 @@ impl Command {
         self
     }
 
-    /// Where standard input comes from.
-    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
-        self.stdin = stdin.into();
-        self
-    }
-
     /// Where standard output goes.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.stdout = stdout.into();
@@ -158,7 +150,7 @@ impl Command {
         let mut command = tokio::process::Command::new(this_binary());
         command.args(self.preparation()?).arg("--").arg(&self.program).args(&self.args);
         command.envs(self.envs);
-        command.stdin(self.stdin).stdout(self.stdout).stderr(self.stderr);
+        command.stdin(Stdio::null()).stdout(self.stdout).stderr(self.stderr);
         command.kill_on_drop(self.dies_with_parent);
         let mappings = (FIRST_DESCRIPTOR..)
             .zip(self.descriptors)

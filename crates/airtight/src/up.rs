@@ -56,7 +56,7 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     folder.write_up(&prepared.ports)?;
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
-        event::retire(system, console)?;
+        event::Event::of(system).retire(console)?;
         console.print(plan::welcome(system, &prepared.ports));
     }
     let (unusable, mut unusable_parts) = mpsc::channel(Part::ALL.len());

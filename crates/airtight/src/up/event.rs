@@ -1,67 +1,97 @@
-//! An event that has ended makes room for the next one.
+//! The event that the system carries, as its spools know it.
 //!
-//! Spools outlive the system, and so does the end of an event that they hold. A system that starts
-//! anew with the same signal begins a new event: what the spools hold of the old one is moved away.
+//! An event ends by its record only. Then the encoders have no more to do; and a system that starts
+//! anew with the same signal begins a new event, for which what the spools hold of the old one is moved
+//! away.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use airtight_media::{grid::Number, record::Record};
+use airtight_media::{grid::Number, id::SignalName, record::Record};
 use anyhow::Context as _;
 
 use super::console::Console;
 use super::plan::{self, Part, System};
 
-/// Moves the signal out of the spools if its event has ended.
-///
-/// # Errors
-/// If a folder can't be moved: the new event could not begin.
-pub fn retire(system: &System, console: &Console) -> anyhow::Result<()> {
-    let signal = system.signal.as_str();
-    let spools = [Part::Server1, Part::Server2].map(|part| plan::spool(&system.folder, part));
-    let Some(end) = spools.iter().filter_map(|spool| end_of(&spool.join(signal))).min() else {
-        return Ok(());
-    };
-    let mut places = Vec::new();
-    for spool in spools.iter().filter(|spool| spool.join(signal).exists()) {
-        places.push(move_away(&system.folder, spool, signal, end)?.display().to_string());
+/// The event of a signal in the spools of a system.
+#[derive(Clone, Debug)]
+pub struct Event {
+    signal: SignalName,
+    folder: PathBuf,
+    spools: [PathBuf; 2],
+}
+
+impl Event {
+    /// The event of a system.
+    pub fn of(system: &System) -> Self {
+        Self {
+            signal: system.signal.clone(),
+            folder: system.folder.clone(),
+            spools: [Part::Server1, Part::Server2].map(|part| plan::spool(&system.folder, part)),
+        }
     }
-    let places = places.join(" and ");
-    console.say(
-        "up",
-        format_args!("the event of {signal} ended with {end}: a new one begins, the old is in {places}"),
-    );
-    Ok(())
-}
 
-/// The end number in the record of a signal's folder.
-fn end_of(folder: &Path) -> Option<Number> {
-    let record: Record = serde_json::from_slice(&fs::read(folder.join("signal.json")).ok()?).ok()?;
-    record.end
-}
+    /// Its last number, if that has passed.
+    pub fn is_over(&self) -> Option<Number> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
+        let over = |record: Record| record.end.filter(|&end| u128::from(record.grid.end_millis(end)) <= now);
+        self.records().filter_map(over).min()
+    }
 
-fn move_away(run: &Path, spool: &Path, signal: &str, end: Number) -> anyhow::Result<PathBuf> {
-    let name = spool.file_name().unwrap_or_default();
-    let ended = run.join("ended").join(name);
-    fs::create_dir_all(&ended).with_context(|| format!("cannot make {}", ended.display()))?;
-    let (from, to) = (spool.join(signal), ended.join(format!("{signal}-{end}")));
-    fs::rename(&from, &to).with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
-    Ok(to)
+    /// Moves it out of the spools if it has an end, and tells so.
+    ///
+    /// # Errors
+    /// If a folder can't be moved: the new event could not begin.
+    pub fn retire(&self, console: &Console) -> anyhow::Result<()> {
+        let Some(end) = self.records().filter_map(|record| record.end).min() else { return Ok(()) };
+        let mut places = Vec::new();
+        for spool in &self.spools {
+            places.extend(self.move_away(spool, end)?.map(|place| place.display().to_string()));
+        }
+        let (signal, places) = (&self.signal, places.join(" and "));
+        console.say(
+            "up",
+            format_args!("the event of {signal} ended with {end}: a new one begins, the old is in {places}"),
+        );
+        Ok(())
+    }
+
+    fn records(&self) -> impl Iterator<Item = Record> {
+        let read = |spool: &PathBuf| {
+            let bytes = fs::read(spool.join(self.signal.as_str()).join("signal.json")).ok()?;
+            serde_json::from_slice(&bytes).ok()
+        };
+        self.spools.iter().filter_map(read)
+    }
+
+    fn move_away(&self, spool: &Path, end: Number) -> anyhow::Result<Option<PathBuf>> {
+        let from = spool.join(self.signal.as_str());
+        if !from.exists() {
+            return Ok(None);
+        }
+        let ended = self.folder.join("ended").join(spool.file_name().unwrap_or_default());
+        fs::create_dir_all(&ended).with_context(|| format!("cannot make {}", ended.display()))?;
+        let to = ended.join(format!("{}-{end}", self.signal));
+        fs::rename(&from, &to)
+            .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
+        Ok(Some(to))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn system(folder: &Path) -> System {
-        System {
+    fn event(folder: &Path) -> Event {
+        Event::of(&System {
             signal: "live01".parse().unwrap(),
             input: "testsrc".to_owned(),
             folder: folder.to_owned(),
             host: std::net::IpAddr::from([127, 0, 0, 1]),
             parts: Part::ALL.to_vec(),
             forwarded: std::collections::BTreeMap::new(),
-        }
+        })
     }
 
     fn record(folder: &Path, spool: &str, signal: &str, end: &str) -> PathBuf {
@@ -81,7 +111,7 @@ mod tests {
         // The end reached one packager only.
         let second = record(run, "spool-2", "live01", "null");
         let other = record(run, "spool-2", "live02", "7");
-        retire(&system(run), &console).unwrap();
+        event(run).retire(&console).unwrap();
         assert!(!first.exists() && !second.exists() && other.exists());
         assert!(run.join("ended/spool-1/live01-7/signal.json").exists());
         assert!(run.join("ended/spool-2/live01-7/signal.json").exists());
@@ -92,7 +122,18 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let (console, _writer) = Console::start(false).unwrap();
         let folder = record(temporary.path(), "spool-1", "live01", "null");
-        retire(&system(temporary.path()), &console).unwrap();
+        let event = event(temporary.path());
+        event.retire(&console).unwrap();
+        assert_eq!(event.is_over(), None);
         assert!(folder.exists());
+    }
+
+    #[test]
+    fn an_event_is_over_when_its_last_number_has_passed() {
+        let temporary = tempfile::tempdir().unwrap();
+        record(temporary.path(), "spool-2", "live01", "7");
+        assert_eq!(event(temporary.path()).is_over(), Some(Number(7)));
+        record(temporary.path(), "spool-2", "live01", "9000000000");
+        assert_eq!(event(temporary.path()).is_over(), None, "it ends in centuries");
     }
 }

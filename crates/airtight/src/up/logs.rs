@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const READ_MAX: u64 = 1 << 20;
 
 /// Longest line that is shown whole, in bytes.
-const CHUNK: u64 = 64 << 10;
+const LINE_MAX: usize = 64 << 10;
 
 /// Opens the log of a part for the part to append to.
 ///
@@ -49,7 +49,7 @@ pub async fn follow(folder: Folder, parts: Vec<Part>, console: Console) {
 pub fn last_line(path: &Path) -> Option<String> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(CHUNK))).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(LINE_MAX as u64))).ok()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
@@ -84,7 +84,7 @@ impl Tail {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(self.position))?;
             while self.position < end {
-                let read = (&mut file).take(CHUNK).read_to_end(&mut self.begun)? as u64;
+                let read = (&mut file).take(LINE_MAX as u64).read_to_end(&mut self.begun)? as u64;
                 self.position += read;
                 self.hand_out(&mut line);
                 if read == 0 {
@@ -101,7 +101,7 @@ impl Tail {
     fn hand_out(&mut self, mut line: impl FnMut(&str)) {
         let complete = match self.begun.iter().rposition(|&byte| byte == b'\n') {
             Some(end) => end + 1,
-            None if self.begun.len() as u64 >= CHUNK => self.begun.len(),
+            None if self.begun.len() >= LINE_MAX => self.begun.len(),
             None => return,
         };
         let lines: Vec<u8> = self.begun.drain(..complete).collect();
@@ -123,8 +123,6 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-
-    const LINE: usize = CHUNK as usize;
 
     fn lines(tail: &mut Tail) -> Vec<String> {
         let mut lines = Vec::new();
@@ -162,7 +160,7 @@ mod tests {
         let path = folder.path().join("a.log");
         let mut log = open(&path).unwrap();
         let mut tail = Tail::at_end_of(path.clone());
-        let long = vec![b'x'; LINE - 1];
+        let long = vec![b'x'; LINE_MAX - 1];
         let mut shown = 0;
         for _ in 0..200 {
             log.write_all(&long).unwrap();
@@ -170,7 +168,7 @@ mod tests {
             shown += lines(&mut tail).len();
         }
         assert_eq!(shown, 200);
-        let limit = LENGTH_MAX + 2 * CHUNK;
+        let limit = LENGTH_MAX + 2 * LINE_MAX as u64;
         assert!(fs::metadata(&path).unwrap().len() < limit);
         assert!(fs::metadata(folder.path().join("a.log.1")).unwrap().len() < limit);
     }
@@ -180,9 +178,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         let mut tail = Tail::at_end_of(path.clone());
-        fs::write(&path, vec![b'x'; LINE + 10]).unwrap();
-        assert_eq!(lines(&mut tail)[0].len(), LINE);
-        assert!(tail.begun.len() < LINE);
+        fs::write(&path, vec![b'x'; LINE_MAX + 10]).unwrap();
+        assert_eq!(lines(&mut tail)[0].len(), LINE_MAX);
+        assert!(tail.begun.len() < LINE_MAX);
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Part {
         }
     }
 
+    /// Whether it makes the media, so that its work is done when the event is over.
+    pub const fn encodes(self) -> bool {
+        matches!(self, Self::WorkerA | Self::WorkerB)
+    }
+
     /// The setting of the port that it listens on, its seed variable and the default; none if it
     /// does not listen.
     pub const fn port(self) -> Option<PortSetting> {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::console::Console;
+use super::event::Event;
 use super::folder::Folder;
 use super::plan::Part;
 use super::running::{End, Running};
@@ -32,6 +33,8 @@ pub struct Supervised {
     pub address: Option<SocketAddr>,
     /// The socket it listens on; none if the process that was adopted did not give it.
     pub listener: Option<TcpListener>,
+    /// What it works for, if its work has an end.
+    pub event: Option<Event>,
     /// Where it keeps its record, socket and log.
     pub folder: Folder,
     /// Where its fate is told.
@@ -70,6 +73,11 @@ impl Supervised {
                 Err(error) => Some(format!("can't be started: {error:#}")),
             };
             let Some(fault) = fault else { break };
+            if let Some(end) = self.event.as_ref().and_then(Event::is_over) {
+                self.console.say(self.part, format_args!("has no more to do, the event ended with {end}"));
+                orders.stop.cancelled().await;
+                break;
+            }
             let wait = restart.failed(clock.elapsed(), fastrand::u32(..));
             let when =
                 if wait.is_zero() { "at once".into() } else { format!("in {:.1} s", wait.as_secs_f32()) };

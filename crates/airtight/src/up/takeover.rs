@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::{Context as _, bail};
 
 use super::console::Console;
+use super::event::Event;
 use super::folder::{Folder, Living};
 use super::plan::{self, Part, Ports, System};
 use super::running::Running;
@@ -62,6 +63,7 @@ pub async fn prepare(
             args,
             address: address(system, &ports, part),
             listener: listeners.remove(&part),
+            event: part.encodes().then(|| Event::of(system)),
             folder: folder.clone(),
             console: console.clone(),
         };

@@ -13,10 +13,14 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-use super::{PATIENCE, airtight, eventually};
+use super::{PATIENCE, airtight, eventually, http};
 
-/// The parts of the system under test: one that listens and one that does not.
-const PARTS: [&str; 2] = ["discovery", "reporter"];
+/// The parts of the smallest system: one that listens and one that does not.
+const FEW: [&str; 2] = ["discovery", "reporter"];
+
+/// The parts of the whole system.
+const ALL: [&str; 8] =
+    ["worker-a", "worker-b", "discovery", "reporter", "server1", "server2", "origin1", "origin2"];
 
 /// The program in `folder`.
 pub fn airtight_in(folder: &Path, args: &[&str]) -> Command {
@@ -38,6 +42,10 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
+
+/// The flags that leave the choice of a port to the machine when they are 0.
+const PORTS: [&str; 5] =
+    ["--reporter-port", "--server-one-port", "--server-two-port", "--origin-port", "--origin-two-port"];
 
 /// A process by pid and start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,29 +76,37 @@ impl Process {
 /// A running system; whatever is left of it is killed in the end.
 pub struct System {
     folder: TempDir,
+    parts: &'static [&'static str],
     up: Option<Child>,
     ports: BTreeMap<String, u16>,
     seen: Vec<Process>,
 }
 
 impl System {
-    /// A system that runs and answers.
+    /// A system of few parts that runs.
     pub fn start() -> Self {
-        let mut system = Self::in_new_folder();
+        let mut system = Self::in_new_folder(&FEW);
         system.supervise();
         system
     }
 
     /// The same, with a terminal that nobody reads.
     pub fn start_unread() -> Self {
-        let mut system = Self::in_new_folder();
+        let mut system = Self::in_new_folder(&FEW);
         system.supervise_with(|| (Stdio::null(), Stdio::piped()));
         system
     }
 
-    fn in_new_folder() -> Self {
+    /// The whole system, on the generated programme.
+    pub fn start_whole() -> Self {
+        let mut system = Self::in_new_folder(&ALL);
+        system.supervise();
+        system
+    }
+
+    fn in_new_folder(parts: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, up: None, ports: BTreeMap::new(), seen: Vec::new() }
+        Self { folder, parts, up: None, ports: BTreeMap::new(), seen: Vec::new() }
     }
 
     /// Starts a supervisor and waits until the system answers.
@@ -101,7 +117,9 @@ impl System {
 
     fn supervise_with(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
         let (stdout, stderr) = terminal();
-        let args = ["up", "--only", &PARTS.join(","), "--reporter-port", "0"];
+        let only = self.parts.join(",");
+        let mut args = vec!["up", "--only", &only];
+        args.extend(PORTS.iter().flat_map(|flag| [*flag, "0"]));
         // A group of its own, as a terminal gives it.
         let mut up = airtight_in(self.folder.path(), &args);
         let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();
@@ -109,7 +127,7 @@ impl System {
         self.up = Some(up);
         wait_until("the supervisor is recorded", || self.recorded_supervisor() == Some(pid));
         self.ports = self.recorded_ports();
-        wait_until("all parts run", || PARTS.iter().all(|part| self.process(part).is_some()));
+        wait_until("all parts run", || self.parts.iter().all(|part| self.process(part).is_some()));
         self.seen.extend(self.processes());
     }
 
@@ -167,12 +185,12 @@ impl System {
 
     /// The processes of all parts.
     pub fn processes(&self) -> Vec<Process> {
-        PARTS.iter().filter_map(|part| self.process(part)).collect()
+        self.parts.iter().filter_map(|part| self.process(part)).collect()
     }
 
     /// The pids of all parts.
     pub fn pids(&self) -> Vec<i32> {
-        PARTS.iter().map(|part| self.pid(part)).collect()
+        self.parts.iter().map(|part| self.pid(part)).collect()
     }
 
     /// The pid of a part that runs.
@@ -215,6 +233,23 @@ impl System {
     pub fn interrupt_supervisor(&self) {
         let group = Pid::from_child(self.up.as_ref().unwrap());
         kill_process_group(group, Signal::INT).unwrap();
+    }
+
+    /// Programs of this name that were started in the system's folder and still run.
+    pub fn programs(&self, name: &str) -> usize {
+        let folder = self.folder.path().canonicalize().unwrap();
+        let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+        let runs = |process: &PathBuf| {
+            fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == folder)
+                && fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        entries.filter(runs).count()
+    }
+
+    /// A playlist of a part, if it gives one.
+    pub fn playlist(&self, part: &str, path: &str) -> Option<String> {
+        let answer = http::get(&format!("http://127.0.0.1:{}/{path}", self.port(part)))?;
+        (answer.status == 200).then(|| answer.text())
     }
 
     /// The exit code of the supervisor, and what it showed.

@@ -1,0 +1,71 @@
+//! `airtight up` carries an event from its beginning to its end and begins another; no death leaves an
+//! encoder behind.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{system::System, within};
+
+/// Encoders that start on a machine that is busy with other tests.
+const SLOW: Duration = Duration::from_secs(90);
+
+/// What every viewer-facing part serves.
+const SERVERS: [&str; 4] = ["server1", "server2", "origin1", "origin2"];
+
+const TRACK: &str = "live01/360p/playlist.m3u8";
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    within(SLOW, what, || condition().then_some(()));
+}
+
+fn all_serve(system: &System, is_right: impl Fn(&str) -> bool) -> bool {
+    SERVERS.iter().all(|part| system.playlist(part, TRACK).is_some_and(|playlist| is_right(&playlist)))
+}
+
+fn is_running(playlist: &str) -> bool {
+    playlist.contains(".m4s") && !playlist.contains("#EXT-X-ENDLIST")
+}
+
+#[test]
+fn an_event_ends_everywhere_and_the_next_one_begins() {
+    let mut system = System::start_whole();
+    wait_until("all serve the programme", || all_serve(&system, is_running));
+
+    let packagers =
+        ["server1", "server2"].map(|part| format!("http://localhost:{}", system.port(part))).join(",");
+    let end = system.run(&["end", "live01", "--packagers", &packagers]);
+    assert!(end.status.success(), "{end:?}");
+    let said = String::from_utf8_lossy(&end.stdout).into_owned();
+    let number = said.strip_prefix("live01 ends with number ").unwrap().split(',').next().unwrap().to_owned();
+    let last = format!("{number}.m4s\n#EXT-X-ENDLIST\n");
+    wait_until("all serve the end", || all_serve(&system, |playlist| playlist.ends_with(&last)));
+    wait_until("the encoders rest", || {
+        ["worker-a", "worker-b"].iter().all(|part| {
+            system.shown().contains(&format!("{part} has no more to do, the event ended with {number}"))
+        })
+    });
+    assert_eq!(system.programs("ffmpeg"), 0);
+
+    system.interrupt_supervisor();
+    assert_eq!(system.wait_for_supervisor().0, Some(0));
+    system.supervise();
+    assert!(system.shown().contains(&format!("the event of live01 ended with {number}: a new one begins")));
+    wait_until("all serve the next event", || all_serve(&system, is_running));
+}
+
+#[test]
+fn no_encoder_is_left_behind() {
+    let mut system = System::start_whole();
+    wait_until("both workers encode", || system.programs("ffmpeg") >= 2);
+    system.kill_supervisor();
+    system.kill("worker-a");
+    system.kill("worker-b");
+    wait_until("ffmpeg died with the workers", || system.programs("ffmpeg") == 0);
+    let processes = system.processes();
+    let down = system.run(&["down"]);
+    assert!(down.status.success(), "{down:?}");
+    assert!(processes.iter().all(|process| !process.lives()));
+}
