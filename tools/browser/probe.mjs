@@ -4,7 +4,7 @@
  *
  * @typedef {{ now: number, time: number, ahead: number, wanted: boolean }} Tick
  *   `now` monotonic ms, `time` s on the media clock, `ahead` s buffered after it,
- *   `wanted` false while the video is paused, seeking or over.
+ *   `wanted` false while the video is paused or over; a seek is the player's own and no excuse.
  * @typedef {{ now: number, mediaTime: number, presented: number, code: number | null }} Frame
  *   `presented` counts the frames shown so far; `code` null if the picture carries none.
  * @typedef {{ at: number, details: string, fatal: boolean, reason: string }} PlaybackError
@@ -85,7 +85,7 @@ export function installProbe() {
   };
 
   const tick = () => {
-    const wanted = !video.paused && !video.ended && !video.seeking;
+    const wanted = !video.paused && !video.ended;
     keep(ticks, { now: performance.now(), time: video.currentTime, ahead: ahead(), wanted });
   };
 

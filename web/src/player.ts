@@ -31,7 +31,10 @@ export class Player {
   private startedAt = 0;
   private recoveredAt = Number.NEGATIVE_INFINITY;
   private restarting: number | undefined;
+  /** True while the viewer's own jump to the live edge lasts; other seeks are the engine's and count as stalls. */
   private seeking = false;
+  /** True once the picture has run; what came before was loading. */
+  private begun = false;
   private readonly meter = new StallMeter();
 
   constructor(
@@ -127,7 +130,8 @@ export class Player {
     const { video, state } = this;
     const now = performance.now();
     this.seeking &&= video.seeking;
-    const wanted = !video.paused && !video.ended && !this.seeking;
+    this.begun ||= video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA && !video.paused && !video.seeking;
+    const wanted = this.begun && !video.paused && !video.ended && !this.seeking;
     this.meter.observe({ now, currentTime: video.currentTime, wanted });
     const quality = video.getVideoPlaybackQuality();
     state.currentTime = video.currentTime;
