@@ -114,7 +114,7 @@ mod tests {
                 "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:897738816\n\
                  #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"init-{}.mp4\"\n\
                  #EXT-X-PROGRAM-DATE-TIME:2026-11-23T23:47:12.000Z\n#EXTINF:2.005333,\n897738816.m4s\n\
-                 #EXTINF:1.984000,\n897738817.m4s\n#EXT-X-ENDLIST\n",
+                 #EXTINF:2.005333,\n897738817.m4s\n#EXT-X-ENDLIST\n",
                 audio.init
             )
         );

@@ -144,10 +144,7 @@ fn is_media(path: &Path) -> bool {
 /// It is no media, or has neither pictures nor sound.
 pub async fn file(ffmpeg: &str, path: &Path) -> Result<File, SettingError> {
     let wrong = |what: &str| SettingError::new(format!("input '{}' can't be used: {what}", path.display()));
-    let entries = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,\
-                   start_time,duration,field_order:stream_disposition=attached_pic:stream_tags=DURATION:\
-                   stream_side_data=rotation:format=start_time,duration,format_name";
-    let args = ["-v", "error", "-show_entries", entries, "-of", "json", "-i"].map(Into::into);
+    let args = ["-v", "error", "-show_entries", ENTRIES, "-of", "json", "-i"].map(Into::into);
     let args = args.into_iter().chain([path.as_os_str().to_owned()]);
     let said = ask(&ffprobe(ffmpeg), args).await.map_err(|error| wrong(&error.to_string()))?;
     if said.missing {
@@ -156,8 +153,21 @@ pub async fn file(ffmpeg: &str, path: &Path) -> Result<File, SettingError> {
     if !said.success {
         return Err(wrong(&format!("it is no media that ffmpeg can read: {}", said.error)));
     }
-    let found: Found = serde_json::from_slice(&said.output).map_err(|error| wrong(&error.to_string()))?;
-    found.describe().ok_or_else(|| wrong("it has neither pictures nor sound"))
+    let found = parse(&said.output).map_err(|error| wrong(&error.to_string()))?;
+    found.ok_or_else(|| wrong("it has neither pictures nor sound"))
+}
+
+/// What to ask ffprobe for.
+pub const ENTRIES: &str = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,\
+                           start_time,duration,field_order:stream_disposition=attached_pic:stream_tags=DURATION:\
+                           stream_side_data=rotation:format=start_time,duration,format_name";
+
+/// Reads what ffprobe answered; none if there are neither pictures nor sound.
+///
+/// # Errors
+/// An answer that is none.
+pub fn parse(json: &[u8]) -> serde_json::Result<Option<File>> {
+    serde_json::from_slice::<Found>(json).map(|found| found.describe())
 }
 
 /// The ffprobe that belongs to an ffmpeg.

@@ -13,7 +13,7 @@ use airtight_control::restart::{Policy, Restart};
 use airtight_media::record::Record;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -114,8 +114,11 @@ impl<D: Destination> Sink<D> {
             };
             if let Err(reason) = outcome {
                 let wait = self.failed(&reason);
-                // New media is no reason to try earlier.
-                let _ = timeout_at(Instant::now() + wait, stop.cancelled()).await;
+                // New media is no reason to try earlier; the end is, once.
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = stop.cancelled(), if !stop.is_cancelled() => {}
+                }
             } else if self.restart.failures() > 0 {
                 info!("{} takes media again", self.destination);
                 self.restart.succeeded();

@@ -48,7 +48,11 @@ pub async fn prepare(
     read.collect()
 }
 
-fn prepared(rendition: &Rendition, bytes: Bytes) -> anyhow::Result<Prepared> {
+/// Reads the slate that was made for a rendition.
+///
+/// # Errors
+/// It is no slate for it.
+pub fn prepared(rendition: &Rendition, bytes: Bytes) -> anyhow::Result<Prepared> {
     let init = Init::parse(bytes.clone())?;
     let mut slate = init.bytes.to_vec();
     for next in split(bytes) {
