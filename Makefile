@@ -79,14 +79,15 @@ clean:
 
 # ---- one part at a time, from source, on the shared folder ./output ----
 
+REPORTER = http://localhost:$${REPORTER_PORT:-2000}
 PACKAGERS = http://localhost:$${SERVER_ONE_PORT:-8080},http://localhost:$${SERVER_TWO_PORT:-9090}
 
 worker_command    = worker --output ./output
 server1_command   = packager --name server1 --root ./output
 server2_command   = packager --name server2 --root ./output
-discovery_command = discovery --output ./output --packagers $(PACKAGERS)
+discovery_command = discovery --output ./output --packagers $(PACKAGERS) --reporter $(REPORTER)
 reporter_command  = reporter
-origin_command    = origin
+origin_command    = origin --reporter $(REPORTER)
 
 LOCAL := $(PARTS:%=run-local-%)
 
