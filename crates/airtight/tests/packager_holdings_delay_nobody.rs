@@ -100,6 +100,8 @@ fn the_feed_ticks_resumes_and_ends_with_the_packager() {
     );
 
     role.signal(Signal::TERM);
+    let told = Instant::now();
     while next(&mut resumed).is_some() {}
     assert!(role.exit().success());
+    assert!(told.elapsed() < Duration::from_secs(4), "it ended by itself, it was not cut at the deadline");
 }
