@@ -129,6 +129,7 @@ fn the_first_copy_wins_and_is_given_as_it_came() {
     *other.last_mut().unwrap() ^= 1;
     assert_eq!(put(&url, &path, &other).status, 200);
     assert_eq!(get(&format!("{url}/v1/media/{path}")).unwrap().body, first);
+    assert_eq!(std::fs::read(root.path().join(&path)).unwrap(), first);
 
     let signals = get(&format!("{url}/signals")).unwrap();
     assert_eq!(signals.header("content-type"), Some("application/json"));
