@@ -101,7 +101,7 @@ impl Loop {
             () = stop.cancelled() => {}
             Some((source, news)) = self.desk.news.recv() => self.heard(source, news),
             Some((signal, ticket, outcome)) = self.fetches.next() => self.fetched(&signal, ticket, outcome),
-            () = sleep_until(wake) => self.each(|composer, now| composer.tick(now)),
+            () = sleep_until(wake) => self.each(Composer::tick),
         }
     }
 

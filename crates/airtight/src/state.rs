@@ -82,7 +82,7 @@ fn set_aside(path: &Path, reason: &str) {
     let (path, aside_name) = (path.display(), aside.display());
     match fs::rename(path.to_string(), &aside) {
         Ok(()) => {
-            warn!("The state '{path}' can't be read ({reason}): set aside as '{aside_name}', starting empty")
+            warn!("The state '{path}' can't be read ({reason}): set aside as '{aside_name}', starting empty");
         }
         Err(error) => {
             error!("The state '{path}' can't be read ({reason}) nor set aside ({error}): starting empty");
