@@ -2,6 +2,8 @@
 //!
 //! `cut` follows and cuts two seconds of 720p25 at 5 Mb/s; its figure counts bytes of input.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that fails ends")]
+
 use std::num::NonZeroU32;
 
 use airtight_media::{
