@@ -106,6 +106,7 @@ fn an_interrupt_ends_everything_in_order() {
     system.interrupt_supervisor();
     let (code, log) = system.wait_for_supervisor();
     assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("was killed"), "every part ends when asked: {log}");
     for process in processes {
         assert!(!process.lives(), "{process:?} is left behind");
     }

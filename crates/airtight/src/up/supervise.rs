@@ -74,7 +74,12 @@ impl Supervised {
             };
             let Some(fault) = fault else { break };
             if let Some(end) = self.event.as_ref().and_then(Event::is_over) {
-                self.console.say(self.part, format_args!("has no more to do, the event ended with {end}"));
+                self.console.say(
+                    self.part,
+                    format_args!(
+                        "has no more to do, the event ended with {end}; `down` and `up` begin a new one"
+                    ),
+                );
                 orders.stop.cancelled().await;
                 break;
             }
