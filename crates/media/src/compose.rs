@@ -26,7 +26,7 @@ use crate::{
     grid::Number,
     holding::{Line, Piece},
     id::{Lineage, TrackName},
-    record::{Record, RecordError, Track},
+    record::{Era, Record, RecordError, Track},
     window::{Made, Media, Snapshot},
 };
 
@@ -125,6 +125,10 @@ const AHEAD: u64 = 4;
 pub struct Composer {
     policy: Policy,
     settled: Monotonic,
+    /// Until then a number that is past its deadline may wait for its media to be backfilled.
+    backfilled: Monotonic,
+    /// When the newest number was decided, once on air.
+    moved: Option<Monotonic>,
     now: Monotonic,
     record: Option<Arc<Record>>,
     sources: Sources,
@@ -141,6 +145,8 @@ impl Composer {
         Self {
             policy,
             settled: now + policy.settle,
+            backfilled: now + policy.settle,
+            moved: None,
             now,
             record: None,
             sources: Sources::new(expected),
@@ -171,7 +177,7 @@ impl Composer {
     pub fn tick(&mut self, now: Monotonic) {
         self.now = now.max(self.now);
         let Some(record) = self.record.clone() else { return };
-        self.arrivals.observe(&record, self.millis());
+        self.arrivals.observe(&record, self.millis(), self.timeline.next().is_some());
         self.fetch_openings(&record);
         if self.timeline.next().is_none() {
             self.begin(&record);
@@ -187,16 +193,21 @@ impl Composer {
 
     /// When to call [`Composer::tick`] if no event comes before.
     pub fn wake_at(&self) -> Option<Monotonic> {
-        let due = |patience: i64| {
-            let record = self.record.as_ref()?;
-            let next = self.timeline.next().filter(|n| !record.has_ended_by(n.minus(1)))?;
-            let at = self.arrivals.due(record, next, patience)?;
-            Some(Monotonic::from_millis(u64::try_from(at).ok()?))
-        };
         let record = self.record.as_ref()?;
-        let times = [due(lead_patience(record)), due(deadline(record)), Some(self.settled)];
-        let coming = times.into_iter().flatten().filter(|at| *at > self.now);
-        coming.chain(self.fetches.retry_after(self.now)).min()
+        let due = match self.timeline.next() {
+            None => [self.arrivals.due(record, record.first, deadline(record)), None],
+            Some(next) if record.has_ended_by(next.minus(1)) => [None, None],
+            Some(next) => [self.lead_until(record, next), self.slate_at(record, next)],
+        };
+        let due = due.into_iter().flatten().filter_map(|at| u64::try_from(at).ok());
+        let times = due.map(Monotonic::from_millis).chain([self.settled, self.backfilled]);
+        times.filter(|at| *at > self.now).chain(self.fetches.retry_after(self.now)).min()
+    }
+
+    /// How many things it remembers: bounded, however long it runs.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.sources.len() + self.fetches.len() + self.arrivals.len() + self.actions.len()
     }
 
     /// The signal's record, once known.
@@ -205,7 +216,7 @@ impl Composer {
     }
 
     fn millis(&self) -> i64 {
-        i64::try_from(self.now.as_millis()).unwrap_or(i64::MAX)
+        millis(self.now)
     }
 
     fn decided(&mut self, decision: Decision) {
@@ -215,10 +226,19 @@ impl Composer {
     fn says(&mut self, source: SourceId, line: Line) {
         self.sources.heard(source);
         match line {
-            Line::Reset => self.sources.reset(source),
+            Line::Reset => {
+                self.sources.reset(source);
+                self.fetches.forgive(source);
+            }
             Line::Tick => self.sources.listed(source),
             Line::Record { record } => self.join(&record),
-            Line::Held { piece: Piece::Filled { number, .. }, .. } => self.timeline.peer_published(number),
+            Line::Held { piece: Piece::Filled { number, .. }, age_ms, .. } => {
+                self.timeline.peer_published(number);
+                let at = self.millis().saturating_sub_unsigned(age_ms);
+                if let Some(record) = &self.record {
+                    self.arrivals.filled(record, number, at, deadline(record));
+                }
+            }
             Line::Held { piece, age_ms, .. } => {
                 let at = self.millis().saturating_sub_unsigned(age_ms);
                 if let (Piece::Segment { lineage, track, number }, Some(record)) = (&piece, &self.record) {
@@ -234,18 +254,33 @@ impl Composer {
 
     fn join(&mut self, other: &Record) {
         let joined = match &self.record {
-            Some(known) => known.join(other),
+            Some(known) => known.join(&self.harmless(known, other)),
             None => other.check().map(|()| other.clone()),
         };
         match joined {
             Ok(joined) if self.record.as_deref() == Some(&joined) => {}
             Ok(joined) => {
+                if self.record.as_ref().is_some_and(|known| known.eras != joined.eras) {
+                    self.timeline.forget_early();
+                }
                 self.record = Some(Arc::new(joined));
                 // The end of the event changes what is offered though no number is decided.
                 self.timeline.touch();
             }
             Err(error) => self.decided(error.into()),
         }
+    }
+
+    /// What may be learnt from `other` once numbers are published: an earlier beginning, or other
+    /// tracks for numbers that viewers know, would change their lines.
+    fn harmless(&self, known: &Record, other: &Record) -> Record {
+        let Some(edge) = self.timeline.edge() else { return other.clone() };
+        let is_harmless = |era: &&Era| {
+            era.first > edge
+                || known.era(era.first).is_none_or(|e| e.first == era.first || e.tracks == era.tracks)
+        };
+        let eras = other.eras.iter().filter(is_harmless).cloned().collect();
+        Record { first: other.first.max(known.first), eras, ..other.clone() }
     }
 
     fn fetched(&mut self, ticket: Ticket, bytes: &Bytes) {
@@ -301,11 +336,12 @@ impl Composer {
             return;
         }
         let now = self.now;
-        let untried = copies.into_iter().find(|(from, piece)| self.fetches.may_try(*from, piece, now));
+        let untried = copies.into_iter().filter(|(from, piece)| self.fetches.may_try(*from, piece, now));
+        // The first of several minima: the order stays, but for sources that may hang.
+        let untried = untried.min_by_key(|(from, _)| self.fetches.is_suspect(*from, now));
         if let Some((from, piece)) = untried {
             let ticket = self.fetches.start(from, piece.clone());
-            let budget = Duration::from_millis(u64::from(record.grid.millis.get()) / 5);
-            self.actions.push_back(Action::Fetch { ticket, from, piece, budget });
+            self.actions.push_back(Action::Fetch { ticket, from, piece, budget: budget(record) });
         }
     }
 
@@ -315,16 +351,22 @@ impl Composer {
             return;
         }
         let overdue = self.arrivals.overdue(record, deadline(record), self.millis());
-        let known = [self.arrivals.newest_whole(), overdue, self.timeline.peer_edge()];
+        let usual = self.arrivals.overdue(record, 0, self.millis());
+        let peer_edge = self.timeline.peer_edge().filter(|edge| usual.is_none_or(|u| *edge <= u.plus(AHEAD)));
+        let known = [self.arrivals.newest_whole(record), overdue, peer_edge];
         let Some(edge) = known.into_iter().flatten().max() else { return };
         let edge = record.end.map_or(edge, |end| edge.min(end));
         if edge < record.first {
             return;
         }
         let head = self.head(record, edge);
-        let shown = |n: Number| record.era(n).is_some_and(|era| self.openings.admit(era));
-        if shown(head) && shown(edge) {
-            self.timeline.begin(head, edge);
+        let shown = |n: &Number| record.era(*n).is_some_and(|era| self.openings.admit(era));
+        let numbers = (0..=edge.0 - head.0).map(|i| head.plus(i));
+        let first = numbers.rev().find(|n| !shown(n)).map_or(head, Number::next);
+        // An era whose inits nobody has any more must not keep the programme off the air.
+        if first == head || (first <= edge && self.now >= self.settled) {
+            self.timeline.begin(first, edge);
+            self.backfilled = self.settled.max(self.now + budget(record) * 5 / 2);
         }
     }
 
@@ -339,7 +381,8 @@ impl Composer {
     /// Decides number after number, as far as media or deadlines reach; then publishes.
     fn advance(&mut self, record: &Arc<Record>) {
         while let Some(next) = self.timeline.next().filter(|n| !record.has_ended_by(n.minus(1))) {
-            for ahead in 0..AHEAD {
+            let backfill = self.timeline.shown_from().map_or(0, |n| n.0.saturating_sub(next.0) + 1);
+            for ahead in 0..AHEAD.max(backfill) {
                 self.fetch_media(record, next.plus(ahead));
             }
             if !self.decide(record, next) {
@@ -356,20 +399,49 @@ impl Composer {
     fn fetch_media(&mut self, record: &Record, number: Number) {
         let Some(era) = record.era(number) else { return };
         let mut lineages = self.arrivals.ranked(record, self.millis());
-        if !self.is_due(record, number, lead_patience(record)) {
+        let lead_until = self.lead_until(record, number);
+        let any = lead_until.is_some_and(|until| until <= self.millis());
+        if !any {
             lineages.truncate(1);
         }
         for track in &era.tracks {
             if self.openings.admits(track) && !self.timeline.holds(number, &track.name) {
-                let copies = |lineage| self.sources.who_has(lineage, &track.name, number);
-                self.fetch_first(record, lineages.iter().flat_map(copies).collect());
+                let ranked = |lineage| self.sources.who_has(lineage, &track.name, number);
+                let mut copies: Vec<_> = lineages.iter().flat_map(ranked).collect();
+                if any {
+                    copies.extend(self.sources.copies(&track.name, number));
+                }
+                self.fetch_first(record, copies);
             }
         }
     }
 
-    fn is_due(&self, record: &Record, number: Number, patience: i64) -> bool {
-        let due = self.arrivals.due(record, number, patience);
-        due.is_some_and(|due| due <= self.millis())
+    /// Until when the lead's copy of `number` is waited for: a while past its usual arrival, but
+    /// not so long that there is no time left to fetch another.
+    fn lead_until(&self, record: &Record, number: Number) -> Option<i64> {
+        let lead = self.arrivals.ranked(record, self.millis()).into_iter().next();
+        let patience = lead_patience(record);
+        let usual = lead.and_then(|lead| self.arrivals.due_from(record, &lead, number, patience));
+        let last = if self.timeline.next() == Some(number) {
+            self.slate_at(record, number)
+        } else {
+            self.arrivals.due(record, number, deadline(record))
+        };
+        let last = last.map(|at| at.saturating_sub(patience));
+        [usual, last].into_iter().flatten().min()
+    }
+
+    /// When slate is shown for `next`, the number to decide next, if there are no media.
+    ///
+    /// Usually at its deadline. Once on air not later than 1.5 target durations after the number
+    /// before, which is HLS's limit, wherever the deadline has moved; and not earlier than half of
+    /// one, so that no clock and no long sleep makes the timeline race ahead of its media.
+    fn slate_at(&self, record: &Record, next: Number) -> Option<i64> {
+        let usual = self.arrivals.due(record, next, deadline(record));
+        let Some(moved) = self.moved else { return usual };
+        let (moved, half) = (millis(moved), deadline(record));
+        let (least, most) = (moved.saturating_add(half), moved.saturating_add(3 * half));
+        Some(usual.unwrap_or(most).clamp(least, most))
     }
 
     /// Decides `number` if all its media are here, or with slate if it can't wait any longer.
@@ -388,23 +460,28 @@ impl Composer {
         if let Some(lineage) = self.timeline.decide() {
             self.decided(Decision::Lead(number, lineage));
         }
+        if self.timeline.edge().is_some() {
+            self.moved = Some(self.now);
+        }
         true
     }
 
-    /// True if the deadline of `number` has passed (or a peer has published it), and either the
-    /// time for a backfill is over or there is nothing to wait for.
+    /// True if the deadline of `number` has passed. Before anything is shown, what a peer has
+    /// published is past its deadline too, and either the time for a backfill is over or there is
+    /// nothing to wait for.
     fn cannot_wait(&self, record: &Record, number: Number, lacking: &[&Track]) -> bool {
-        let published = self.timeline.peer_edge().is_some_and(|edge| number <= edge);
-        if !published && !self.is_due(record, number, deadline(record)) {
-            return false;
+        let is_due = self.slate_at(record, number).is_some_and(|at| at <= self.millis());
+        if self.moved.is_some() {
+            return is_due;
         }
+        let published = self.timeline.peer_edge().is_some_and(|edge| number <= edge);
         let may_come = |track: &&Track| {
             let copies = self.sources.copies(&track.name, number);
             copies.iter().any(|(from, piece)| {
                 self.fetches.in_flight(piece) || self.fetches.may_try(*from, piece, self.now)
             })
         };
-        self.now >= self.settled || !lacking.iter().any(may_come)
+        (is_due || published) && (self.now >= self.backfilled || !lacking.iter().any(may_come))
     }
 
     fn publish(&mut self, record: &Arc<Record>) {
@@ -415,6 +492,8 @@ impl Composer {
         self.sources.forget_before(kept);
         self.fetches.forget_before(kept);
         let openings = self.openings.published();
+        // The window is shorter where an era before could not be shown.
+        let head = slots.first().map_or(head, |s| head.max(s.number));
         let snapshot = Snapshot { record: record.clone(), head, edge, slots, openings };
         self.actions.push_back(Action::Publish(Arc::new(snapshot)));
     }
@@ -426,6 +505,15 @@ impl Composer {
             self.fetch_first(record, self.sources.copies(&track, number));
         }
     }
+}
+
+fn millis(at: Monotonic) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// For one fetch: within a deadline one may hang, and another be made.
+fn budget(record: &Record) -> Duration {
+    Duration::from_millis(u64::from(record.grid.millis.get()) / 5)
 }
 
 /// After this time past its usual arrival the lead's copy is not waited for, if there is another:

@@ -73,26 +73,32 @@ fn variant(out: &mut String, track: &Track, audio: Option<&Track>) {
 }
 
 /// The media playlist of `track`; `None` if the track is not on offer.
+///
+/// A track that an era brought is listed from that era on.
 pub fn media(snapshot: &Snapshot, track: &TrackName) -> Option<String> {
     let record = &snapshot.record;
     record.track(track, snapshot.edge)?;
+    let lacks = |number: &Number| record.track(track, *number).is_none();
+    let lacking = snapshot.listed().map(|s| s.number).filter(lacks).last();
+    let head = lacking.map_or(snapshot.head, Number::next);
     let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n");
     let target = record.grid.millis.get().div_ceil(1000);
     line(&mut out, format_args!("#EXT-X-TARGETDURATION:{target}"));
-    line(&mut out, format_args!("#EXT-X-MEDIA-SEQUENCE:{}", snapshot.head));
-    let mut sequence = record.discontinuity(snapshot.head);
+    line(&mut out, format_args!("#EXT-X-MEDIA-SEQUENCE:{head}"));
+    // The tag of an era's first segment stays until that segment leaves, then it is counted.
+    let mut sequence = record.discontinuity(head.minus(1));
     line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}"));
     let mut map = None;
-    for slot in snapshot.listed() {
-        let at = record.track(track, slot.number)?;
-        if record.discontinuity(slot.number) != sequence {
-            sequence = record.discontinuity(slot.number);
+    for number in snapshot.listed().map(|s| s.number).filter(|n| *n >= head) {
+        let at = record.track(track, number)?;
+        if record.discontinuity(number) != sequence {
+            sequence = record.discontinuity(number);
             line(&mut out, format_args!("#EXT-X-DISCONTINUITY"));
         }
         if map.replace(at.init) != Some(at.init) {
             line(&mut out, format_args!("#EXT-X-MAP:URI=\"init-{}.mp4\"", at.init));
         }
-        segment(&mut out, record, at, slot.number);
+        segment(&mut out, record, at, number);
     }
     if snapshot.ended() {
         line(&mut out, format_args!("#EXT-X-ENDLIST"));

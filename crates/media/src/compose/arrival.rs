@@ -9,37 +9,73 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use crate::{
     grid::Number,
     id::{Lineage, TrackName},
-    record::Record,
+    record::{Era, Record},
 };
 
-/// Whole numbers per lineage that the median is taken over.
+/// Numbers per lineage that the median is taken over.
 const OBSERVED: usize = 30;
 /// Lineages that are remembered: those that were heard of last.
 const LINEAGES: usize = 64;
+/// Segment durations that a clock may be off before its word alone moves nothing.
+const FAR: i64 = 4;
+/// Numbers that a run must have delivered in step before it can move the timeline far.
+const PROOF: usize = 3;
 
 /// One run of an encoder, as it was seen to deliver.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Run {
-    /// Arrivals of numbers that are not whole yet, by track.
-    partial: BTreeMap<Number, BTreeMap<TrackName, i64>>,
+    /// The earliest arrival of each track of a number.
+    tracks: BTreeMap<Number, BTreeMap<TrackName, i64>>,
     /// When numbers were whole.
     whole: BTreeMap<Number, i64>,
+    /// The median of what it delivered in step.
+    phase: Option<i64>,
+    /// Whole numbers within half a segment of that.
+    steady: usize,
+    /// When it was heard of last.
+    last: i64,
 }
 
 impl Run {
+    fn new() -> Self {
+        let (tracks, whole) = (BTreeMap::new(), BTreeMap::new());
+        Self { tracks, whole, phase: None, steady: 0, last: i64::MIN }
+    }
+
     fn newest(&self) -> Option<(Number, i64)> {
         self.whole.last_key_value().map(|(n, at)| (*n, *at))
     }
 
     fn is_healthy(&self, record: &Record, now: i64) -> bool {
-        let stale = i64::from(record.grid.millis.get()) * 3;
-        self.newest().is_some_and(|(_, at)| now - at <= stale)
+        let stale = duration(record) * 3;
+        self.newest().is_some_and(|(_, at)| now.saturating_sub(at) <= stale)
     }
 
-    fn phase(&self, record: &Record) -> Option<i64> {
-        let mut phases: Vec<i64> = self.whole.iter().map(|(n, at)| at - end(record, *n)).collect();
-        let middle = phases.len() / 2;
-        (!phases.is_empty()).then(|| *phases.select_nth_unstable(middle).1)
+    fn arrived(&mut self, era: &Era, track: &TrackName, number: Number, at: i64) {
+        let tracks = self.tracks.entry(number).or_default();
+        let known = tracks.entry(track.clone()).or_insert(at);
+        *known = at.min(*known);
+        self.last = self.last.max(at);
+        if era.tracks.iter().all(|t| tracks.contains_key(&t.name)) {
+            self.whole.insert(number, tracks.values().copied().max().unwrap_or(at));
+        }
+        while self.tracks.len() > OBSERVED {
+            let oldest = self.tracks.pop_first();
+            self.whole.remove(&oldest.map_or(number, |(n, _)| n));
+        }
+    }
+
+    /// Numbers that came more than a segment later than others (a backfill, or a packager that
+    /// has lost their ages) say nothing of what is usual.
+    fn learn(&mut self, record: &Record) {
+        let phases = || self.whole.iter().map(|(n, at)| at.saturating_sub(end(record, *n)));
+        let Some(least) = phases().min() else { return };
+        let mut usual: Vec<i64> = phases().filter(|p| *p <= least.saturating_add(duration(record))).collect();
+        let middle = usual.len() / 2;
+        let median = *usual.select_nth_unstable(middle).1;
+        let half = duration(record).unsigned_abs() / 2;
+        let steady = phases().filter(|p| p.abs_diff(median) <= half).count();
+        (self.phase, self.steady) = (Some(median), steady);
     }
 }
 
@@ -51,6 +87,11 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.runs.values().map(|r| r.tracks.len() + r.whole.len()).sum()
+    }
+
     /// A source had the segment `at` this time; the earliest source counts.
     pub(super) fn arrived(
         &mut self,
@@ -61,60 +102,81 @@ impl Arrivals {
         at: i64,
     ) {
         let Some(era) = record.era(number) else { return };
-        let run = self.runs.entry(lineage.clone()).or_default();
-        if run.whole.contains_key(&number) {
+        let run = self.runs.entry(lineage.clone()).or_insert_with(Run::new);
+        let phase = at.saturating_sub(end(record, number));
+        // The time of a run does not jump: whoever says so is wrong.
+        let far = duration(record) * FAR;
+        if run.phase.is_some_and(|usual| phase < usual.saturating_sub(far)) {
             return;
         }
-        let tracks = run.partial.entry(number).or_default();
-        let known = tracks.entry(track.clone()).or_insert(at);
-        *known = at.min(*known);
-        if era.tracks.iter().all(|t| tracks.contains_key(&t.name)) {
-            let last = tracks.values().copied().max().unwrap_or(at);
-            run.partial.remove(&number);
-            run.whole.insert(number, last);
+        run.arrived(era, track, number, at);
+        run.learn(record);
+        while self.runs.len() > LINEAGES {
+            let oldest = self.runs.iter().min_by_key(|(_, run)| run.last).map(|(l, _)| l.clone());
+            oldest.and_then(|oldest| self.runs.remove(&oldest));
         }
-        while run.whole.len() > OBSERVED {
-            run.whole.pop_first();
-        }
-        while run.partial.len() > OBSERVED {
-            run.partial.pop_first();
-        }
-        self.bound();
     }
 
-    fn bound(&mut self) {
-        while self.runs.len() > LINEAGES {
-            let oldest =
-                self.runs.iter().min_by_key(|(_, run)| run.newest()).map(|(lineage, _)| lineage.clone());
-            if let Some(oldest) = oldest {
-                self.runs.remove(&oldest);
-            }
-        }
+    /// A peer showed `number` as slate `at` this time: a deadline tells the phase, too.
+    pub(super) fn filled(&mut self, record: &Record, number: Number, at: i64, patience: i64) {
+        let phase = at.saturating_sub(end(record, number)).saturating_sub(patience);
+        self.phase.get_or_insert(phase);
     }
 
     /// Takes a new look at the phase: the slowest healthy lineage's median, so that a deadline
     /// never passes a living encoder; one that lags a segment behind the fastest does not count.
-    /// While all are silent the last one holds.
-    pub(super) fn observe(&mut self, record: &Record, now: i64) {
-        let healthy = self.runs.values().filter(|r| r.is_healthy(record, now));
-        let phases: Vec<i64> = healthy.filter_map(|r| r.phase(record)).collect();
-        let allowed = phases.iter().min().map(|least| least + i64::from(record.grid.millis.get()));
-        let slowest = phases.into_iter().filter(|p| Some(*p) <= allowed).max();
-        let newest = || self.runs.values().max_by_key(|r| r.newest()).and_then(|r| r.phase(record));
-        self.phase = slowest.or(self.phase).or_else(newest);
+    ///
+    /// Once `on_air`, only lineages near the phase that is known count, while there is one: what
+    /// somebody says of a far future does not carry the timeline there. While all are silent the
+    /// last phase holds.
+    pub(super) fn observe(&mut self, record: &Record, now: i64, on_air: bool) {
+        let known = self.phase.filter(|_| on_air);
+        let Some(reference) = known.or_else(|| self.anchor(record, now)).or(self.phase) else { return };
+        let proven = || self.healthy(record, now).filter(|r| r.steady >= PROOF).max_by_key(|r| r.steady);
+        let elsewhere = || self.slowest_near(record, now, proven()?.phase?);
+        self.phase = self.slowest_near(record, now, reference).or_else(elsewhere).or(Some(reference));
+    }
+
+    fn healthy(&self, record: &Record, now: i64) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(move |r| r.is_healthy(record, now))
+    }
+
+    /// The phase of the run that delivered most in step.
+    fn anchor(&self, record: &Record, now: i64) -> Option<i64> {
+        let best = |runs: &mut dyn Iterator<Item = &Run>| {
+            let phases = runs.filter_map(|r| Some((r.steady, Reverse(r.phase?))));
+            phases.max().map(|(_, Reverse(phase))| phase)
+        };
+        best(&mut self.healthy(record, now)).or_else(|| best(&mut self.runs.values()))
+    }
+
+    fn slowest_near(&self, record: &Record, now: i64, reference: i64) -> Option<i64> {
+        let near = || {
+            let phases = self.healthy(record, now).filter_map(|r| r.phase);
+            phases.filter(|phase| is_near(record, *phase, reference))
+        };
+        let allowed = near().min()?.saturating_add(duration(record));
+        near().filter(|phase| *phase <= allowed).max()
+    }
+
+    fn is_in_step(&self, record: &Record, run: &Run) -> bool {
+        let both = run.phase.zip(self.phase);
+        both.is_some_and(|(phase, reference)| is_near(record, phase, reference))
     }
 
     /// All lineages, best first: healthy, then the lowest worker name, then the newest.
     pub(super) fn ranked(&self, record: &Record, now: i64) -> Vec<Lineage> {
         let whole = self.runs.iter().filter(|(_, run)| !run.whole.is_empty());
-        let mut ranked: Vec<_> = whole.map(|(l, run)| (!run.is_healthy(record, now), l)).collect();
+        let well = |run: &Run| run.is_healthy(record, now) && self.is_in_step(record, run);
+        let mut ranked: Vec<_> = whole.map(|(l, run)| (!well(run), l)).collect();
         ranked.sort_by_key(|(sick, l)| (*sick, l.worker(), Reverse(l.start())));
         ranked.into_iter().map(|(_, l)| l.clone()).collect()
     }
 
-    /// The newest number that any lineage has whole.
-    pub(super) fn newest_whole(&self) -> Option<Number> {
-        self.runs.values().filter_map(Run::newest).map(|(n, _)| n).max()
+    /// The newest number that any lineage in step has whole.
+    pub(super) fn newest_whole(&self, record: &Record) -> Option<Number> {
+        let in_step = self.runs.values().filter(|r| self.is_in_step(record, r));
+        in_step.filter_map(Run::newest).map(|(n, _)| n).max()
     }
 
     /// When `number` is due, `patience` milliseconds after it usually comes; unknown until
@@ -123,12 +185,32 @@ impl Arrivals {
         Some(end(record, number).saturating_add(self.phase?).saturating_add(patience))
     }
 
+    /// The same for the copy of one lineage.
+    pub(super) fn due_from(
+        &self,
+        record: &Record,
+        lineage: &Lineage,
+        number: Number,
+        patience: i64,
+    ) -> Option<i64> {
+        let phase = self.runs.get(lineage)?.phase?;
+        Some(end(record, number).saturating_add(phase).saturating_add(patience))
+    }
+
     /// The newest number that is due at `now`.
     pub(super) fn overdue(&self, record: &Record, patience: i64, now: i64) -> Option<Number> {
         let ended = now.saturating_sub(self.phase?).saturating_sub(patience);
         let count = u64::try_from(ended).ok()? / u64::from(record.grid.millis.get());
         Some(Number(count.checked_sub(1)?))
     }
+}
+
+fn is_near(record: &Record, phase: i64, reference: i64) -> bool {
+    phase.abs_diff(reference) <= (duration(record) * FAR).unsigned_abs()
+}
+
+fn duration(record: &Record) -> i64 {
+    i64::from(record.grid.millis.get())
 }
 
 fn end(record: &Record, number: Number) -> i64 {

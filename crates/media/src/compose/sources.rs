@@ -9,14 +9,14 @@ use crate::{
     id::{InitHash, Lineage, TrackName},
 };
 
-/// Segments remembered per source; the oldest give way.
+/// Segments remembered per source; those farthest in the future give way.
 const SEGMENTS: usize = 20_000;
 
 #[derive(Debug, Default)]
 struct Source {
     /// Heard since it last was down.
     up: bool,
-    /// Its full listing has come.
+    /// Its full listing has come, or it was found to be away.
     listed: bool,
     inits: BTreeMap<(Lineage, TrackName), InitHash>,
     slates: BTreeSet<(Lineage, TrackName)>,
@@ -32,6 +32,11 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.sources.values().map(|s| s.inits.len() + s.slates.len() + s.segments.len()).sum()
+    }
+
     pub(super) fn new(expected: impl IntoIterator<Item = SourceId>) -> Self {
         Self { sources: expected.into_iter().map(|id| (id, Source::default())).collect(), floor: None }
     }
@@ -41,7 +46,8 @@ impl Sources {
     }
 
     pub(super) fn down(&mut self, id: SourceId) {
-        self.sources.entry(id).or_default().up = false;
+        let source = self.sources.entry(id).or_default();
+        (source.up, source.listed) = (false, true);
     }
 
     pub(super) fn reset(&mut self, id: SourceId) {
@@ -52,7 +58,7 @@ impl Sources {
         self.sources.entry(id).or_default().listed = true;
     }
 
-    /// True once every expected source has been heard out.
+    /// True once every expected source has been heard out, or is away.
     pub(super) fn all_listed(&self) -> bool {
         self.sources.values().all(|s| s.listed)
     }
@@ -70,7 +76,7 @@ impl Sources {
             Piece::Segment { lineage, track, number } => {
                 source.segments.insert((number, track, lineage));
                 if source.segments.len() > SEGMENTS {
-                    source.segments.pop_first();
+                    source.segments.pop_last();
                 }
             }
             Piece::Filled { .. } => {}

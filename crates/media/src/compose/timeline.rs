@@ -48,7 +48,17 @@ impl Timeline {
         (position.next > position.shown_from).then(|| position.next.minus(1))
     }
 
-    /// A peer has published `number`: so must we.
+    /// The number up to which media are fetched before anything is shown.
+    pub(super) fn shown_from(&self) -> Option<Number> {
+        self.position.as_ref().map(|p| p.shown_from)
+    }
+
+    /// The tracks have changed: media that are not decided yet may be of another init.
+    pub(super) fn forget_early(&mut self) {
+        self.early.clear();
+    }
+
+    /// A peer has published `number`.
     pub(super) fn peer_published(&mut self, number: Number) {
         self.peer_edge = self.peer_edge.max(Some(number));
     }
