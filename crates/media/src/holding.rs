@@ -157,6 +157,16 @@ impl Piece {
         }
     }
 
+    /// The lineage in whose folder it lies; none for a [`Piece::Filled`].
+    pub fn lineage(&self) -> Option<&Lineage> {
+        match self {
+            Self::Init { lineage, .. } | Self::Slate { lineage, .. } | Self::Segment { lineage, .. } => {
+                Some(lineage)
+            }
+            Self::Filled { .. } => None,
+        }
+    }
+
     /// The track that it belongs to.
     pub fn track(&self) -> &TrackName {
         match self {

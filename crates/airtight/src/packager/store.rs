@@ -221,7 +221,7 @@ impl Store {
             for lineage in &expired {
                 if let Expired::Lineage(signal, lineage) = lineage {
                     let lineage = Some(lineage);
-                    state.memory.remove_where(signal, |piece| put::lineage(piece) == lineage);
+                    state.memory.remove_where(signal, |piece| piece.lineage() == lineage);
                 }
             }
             self.trim(state);

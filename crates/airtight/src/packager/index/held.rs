@@ -84,7 +84,7 @@ impl Signal {
     }
 
     fn track(&self, piece: &Piece) -> Option<&Track> {
-        self.lineages.get(lineage(piece)?)?.get(piece.track())
+        self.lineages.get(piece.lineage()?)?.get(piece.track())
     }
 
     pub(super) fn held(&self, piece: &Piece) -> Option<Held> {
@@ -99,7 +99,7 @@ impl Signal {
 
     /// False if it is held already, or is nothing that a packager holds.
     pub(super) fn hold(&mut self, piece: &Piece, held: Held) -> bool {
-        let Some(lineage) = lineage(piece) else { return false };
+        let Some(lineage) = piece.lineage() else { return false };
         if self.held(piece).is_some() {
             return false;
         }
@@ -185,7 +185,7 @@ impl Signal {
         let mut gone: BTreeMap<(Lineage, Option<TrackName>), Number> = BTreeMap::new();
         let mut whole = BTreeSet::new();
         for piece in pieces.iter().filter(|piece| self.held(piece).is_some()).cloned().collect::<Vec<_>>() {
-            let Some(lineage) = lineage(&piece).cloned() else { continue };
+            let Some(lineage) = piece.lineage().cloned() else { continue };
             self.remove(&lineage, &piece);
             let number = match piece {
                 Piece::Segment { number, .. } => number.next(),
@@ -248,14 +248,5 @@ impl Signal {
             age_ms: newest.map(|(_, since)| since.age_ms(now)),
             lineages: lineages.collect(),
         }
-    }
-}
-
-fn lineage(piece: &Piece) -> Option<&Lineage> {
-    match piece {
-        Piece::Init { lineage, .. } | Piece::Slate { lineage, .. } | Piece::Segment { lineage, .. } => {
-            Some(lineage)
-        }
-        Piece::Filled { .. } => None,
     }
 }

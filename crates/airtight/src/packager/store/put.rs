@@ -9,7 +9,7 @@ use airtight_media::{
     record::Record,
 };
 use bytes::Bytes;
-use tracing::{error, info};
+use tracing::error;
 
 use super::{Arrival, Mode, Moment, Store, wall_ms};
 use crate::packager::{
@@ -67,9 +67,6 @@ impl Store {
         }
         self.write_record(&joined)?;
         self.change(|state| state.index.join(&joined)).map_err(|e| Refusal::Contradiction(e.to_string()))?;
-        if known.is_none() {
-            info!("Signal '{signal}' is new here");
-        }
         Ok(Taken::New)
     }
 
@@ -233,15 +230,5 @@ impl Store {
     /// When a file arrived, on the clock of the index.
     pub(super) fn arrived(&self, modified: SystemTime) -> Moment {
         Moment(wall_ms(modified)).min(self.now())
-    }
-}
-
-/// The lineage that a piece belongs to.
-pub(super) fn lineage(piece: &Piece) -> Option<&Lineage> {
-    match piece {
-        Piece::Init { lineage, .. } | Piece::Slate { lineage, .. } | Piece::Segment { lineage, .. } => {
-            Some(lineage)
-        }
-        Piece::Filled { .. } => None,
     }
 }
