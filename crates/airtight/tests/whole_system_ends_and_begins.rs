@@ -34,10 +34,15 @@ fn an_event_ends_everywhere_and_the_next_one_begins() {
     let mut system = System::start_whole();
     wait_until("all serve the programme", || all_serve(&system, is_running));
 
-    let packagers =
-        ["server1", "server2"].map(|part| format!("http://localhost:{}", system.port(part))).join(",");
+    // One packager is enough, whatever is the matter with the other.
+    let packagers = format!("http://localhost:{},http://localhost:1", system.port("server2"));
+    let unknown = system.run(&["end", "live02", "--packagers", &packagers]);
+    assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("expected one of live01"), "{unknown:?}");
     let end = system.run(&["end", "live01", "--packagers", &packagers]);
     assert!(end.status.success(), "{end:?}");
+    let warning = String::from_utf8_lossy(&end.stderr).into_owned();
+    assert!(warning.contains("WRN http://localhost:1/signals: Connection refused"), "{warning}");
     let said = String::from_utf8_lossy(&end.stdout).into_owned();
     let number = said.strip_prefix("live01 ends with number ").unwrap().split(',').next().unwrap().to_owned();
     let last = format!("{number}.m4s\n#EXT-X-ENDLIST\n");
