@@ -1,6 +1,8 @@
 //! Each life of ffmpeg is a lineage of its own; no ffmpeg outlives its worker; an event ends where its record
 //! says so.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod support;
 
 use std::{

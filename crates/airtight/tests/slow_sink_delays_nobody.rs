@@ -1,6 +1,8 @@
 //! A worker with a folder, a packager that works, one that takes connections and never answers, and one that
 //! refuses: the first two get every segment as if the others were not there.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod support;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};

@@ -1,6 +1,8 @@
 //! What a worker can't work with ends it with exit code 2 and one sentence that says what to do, and leaves
 //! nothing behind in the output folder; what lacks pictures or sound is encoded with what it has.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod support;
 
 use std::{

@@ -86,7 +86,8 @@ pub struct EncoderRun<'a> {
     parts: Vec<Vec<Bytes>>,
     newest: Vec<Option<Number>>,
     begun: bool,
-    heard: Option<Instant>,
+    /// When each track last gave a part.
+    heard: Vec<Option<Instant>>,
     started: Instant,
 }
 
@@ -95,7 +96,16 @@ impl<'a> EncoderRun<'a> {
     pub fn new(plan: Plan<'a>, shelf: &'a Shelf, event: &'a Event) -> Self {
         let count = plan.tracks.len();
         let (parts, newest) = (vec![Vec::new(); count], vec![None; count]);
-        Self { plan, shelf, event, parts, newest, begun: false, heard: None, started: Instant::now() }
+        Self {
+            plan,
+            shelf,
+            event,
+            parts,
+            newest,
+            begun: false,
+            heard: vec![None; count],
+            started: Instant::now(),
+        }
     }
 
     /// Runs ffmpeg to its end, or until `stop`.
@@ -171,7 +181,7 @@ impl<'a> EncoderRun<'a> {
                 init.hash, track.init.hash
             ))),
             Cut::Part { number, part, last, bytes } => {
-                self.heard = Some(Instant::now());
+                self.heard[index] = Some(Instant::now());
                 self.parts[index].push(bytes);
                 if last {
                     self.publish(index, number);
@@ -233,14 +243,19 @@ impl<'a> EncoderRun<'a> {
 
     fn watch(&self) -> Option<Ended> {
         let segment = Duration::from_millis(u64::from(self.plan.grid.millis.get()));
-        let (silent, limit) = match self.heard {
-            Some(heard) => (heard.elapsed(), 2 * segment),
-            None => (self.started.elapsed(), FIRST + segment),
-        };
-        let stalled = silent > limit;
-        stalled
-            .then(|| Ended::Fault(format!("no media has come for {:.1} s", silent.as_secs_f64())))
-            .or_else(|| self.over())
+        let stalled = self.plan.tracks.iter().zip(&self.heard).find_map(|(track, heard)| {
+            let (silent, limit) = match heard {
+                Some(heard) => (heard.elapsed(), 2 * segment),
+                None => (self.started.elapsed(), FIRST + segment),
+            };
+            // A file whose sound ends early gives none until it begins again: its pictures go on.
+            let vital = track.track.is_video() || !self.plan.tracks[0].track.is_video();
+            (vital && silent > limit).then(|| {
+                let (name, silent) = (&track.track.name, silent.as_secs_f64());
+                Ended::Fault(format!("no media has come for {silent:.1} s on track {name}"))
+            })
+        });
+        stalled.or_else(|| self.over())
     }
 }
 
