@@ -116,8 +116,22 @@ fn no_encoder_outlives_its_worker() {
     let worker = bench.start();
     worker.line("is on the air");
     let encoder = encoders(worker.pid()).pop().unwrap();
+    // A frozen one does not notice that nobody reads its pipes any more.
+    kill_process(encoder, Signal::STOP).unwrap();
+    let _leash = Leash(encoder);
     worker.kill();
     eventually("the encoder is gone", || is_gone(encoder).then_some(()));
+}
+
+/// Ends a process that should have ended by itself.
+struct Leash(Pid);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        if !is_gone(self.0) {
+            let _ = kill_process(self.0, Signal::KILL);
+        }
+    }
 }
 
 #[test]
