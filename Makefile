@@ -81,6 +81,7 @@ clean:
 
 REPORTER = http://localhost:$${REPORTER_PORT:-2000}
 PACKAGERS = http://localhost:$${SERVER_ONE_PORT:-8080},http://localhost:$${SERVER_TWO_PORT:-9090}
+REPORTER = http://localhost:$${REPORTER_PORT:-2000}
 
 worker_command    = worker --output ./output
 server1_command   = packager --name server1 --root ./output

@@ -6,7 +6,12 @@
 // Every test file is a crate of its own and uses a part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod browser;
+pub mod hls;
 pub mod http;
+pub mod media;
+pub mod record;
+pub mod stillness;
 pub mod system;
 
 use std::{
@@ -29,7 +34,8 @@ pub const AIRTIGHT: &str = env!("CARGO_BIN_EXE_airtight");
 /// How long anything may take on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-const POLL: Duration = Duration::from_millis(10);
+/// Between two looks at a condition.
+pub const POLL: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` gives something.
 ///
@@ -38,6 +44,9 @@ const POLL: Duration = Duration::from_millis(10);
 pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, condition)
 }
+
+/// How long a whole system may take to be on the air: four servers are fed by two encoders that start.
+pub const ON_THE_AIR: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` gives something, for `limit` at most.
 ///
@@ -56,8 +65,14 @@ pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Opt
 
 /// A command of the binary, untouched by settings in the environment of the test run.
 pub fn airtight(args: &[&str]) -> Command {
-    let mut command = Command::new(AIRTIGHT);
+    let mut command = untouched(AIRTIGHT);
     command.args(args);
+    command
+}
+
+/// A command of any program, untouched by settings in the environment of the test run.
+pub fn untouched(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("AIRTIGHT_") || name.ends_with("_PORT") || name.ends_with("_STREAM_PATH") {

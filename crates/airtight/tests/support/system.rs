@@ -9,11 +9,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-use super::{PATIENCE, airtight, eventually, http};
+use super::{ON_THE_AIR, PATIENCE, airtight, eventually, hls::Playlist, http, within};
 
 /// The parts of the smallest system: one that listens and one that does not.
 const FEW: [&str; 2] = ["discovery", "reporter"];
@@ -43,6 +44,12 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// The parts that viewers can be pointed at.
+pub const SERVERS: [&str; 4] = ["server1", "server2", "origin1", "origin2"];
+
+/// The tracks of the generated programme.
+pub const TRACKS: [&str; 3] = ["720p", "360p", "audio"];
+
 /// The flags that leave the choice of a port to the machine when they are 0.
 const PORTS: [&str; 5] =
     ["--reporter-port", "--server-one-port", "--server-two-port", "--origin-port", "--origin-two-port"];
@@ -64,6 +71,14 @@ impl Process {
     /// Whether it still runs.
     pub fn lives(self) -> bool {
         Self::of(self.pid) == Some(self)
+    }
+
+    /// Time since it started, to a hundredth of a second.
+    pub fn age(self) -> Duration {
+        let uptime = fs::read_to_string("/proc/uptime").unwrap();
+        let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        // Linux tells start times in hundredths of a second to every program.
+        Duration::from_secs_f64(uptime).saturating_sub(Duration::from_millis(self.start * 10))
     }
 
     fn signal(self, signal: Signal) {
@@ -101,6 +116,18 @@ impl System {
     pub fn start_whole() -> Self {
         let mut system = Self::in_new_folder(&ALL);
         system.supervise();
+        system
+    }
+
+    /// The whole system, once every server lists some media of every track.
+    pub fn start_on_the_air() -> Self {
+        let system = Self::start_whole();
+        for (server, track) in SERVERS.iter().flat_map(|server| TRACKS.map(|track| (*server, track))) {
+            let url = system.url(server, &format!("{track}/playlist.m3u8"));
+            within(ON_THE_AIR, &format!("{server} has {track}"), || {
+                Playlist::get(&url).filter(|playlist| playlist.segments.len() >= 3)
+            });
+        }
         system
     }
 
@@ -175,7 +202,13 @@ impl System {
         self.ports[part]
     }
 
-    fn process(&self, part: &str) -> Option<Process> {
+    /// Of a path below the signal, the URL on a part.
+    pub fn url(&self, part: &str, path: &str) -> String {
+        format!("http://localhost:{}/live01/{path}", self.port(part))
+    }
+
+    /// The process of a part; none while it does not run.
+    pub fn process(&self, part: &str) -> Option<Process> {
         let record = fs::read(self.run_dir().join(format!("parts/{part}.json"))).ok()?;
         let record: serde_json::Value = serde_json::from_slice(&record).ok()?;
         let process =

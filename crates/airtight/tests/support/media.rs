@@ -1,0 +1,77 @@
+//! What ffmpeg and ffprobe make of media: complaints, timestamps, and the frame codes of the programme.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::{fs, path::Path, process::Command};
+
+use tempfile::NamedTempFile;
+
+/// Cells of a frame code.
+const CELLS: usize = 16;
+
+/// Frame rate of the generated programme.
+pub const FRAME_RATE: u64 = 25;
+
+/// Frame codes are counted modulo this.
+pub const MODULUS: u64 = 1 << CELLS;
+
+/// An init and segments as one file.
+pub fn file<'a>(init: &[u8], segments: impl IntoIterator<Item = &'a [u8]>) -> NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
+    let media = segments.into_iter().fold(init.to_vec(), |mut all, segment| {
+        all.extend_from_slice(segment);
+        all
+    });
+    fs::write(file.path(), media).unwrap();
+    file
+}
+
+/// What ffmpeg has to say while it decodes all of a file; nothing if it is sound.
+pub fn complaints(file: &Path) -> String {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(file).args(["-f", "null", "-"]);
+    String::from_utf8_lossy(&ffmpeg.output().unwrap().stderr).into_owned()
+}
+
+/// The presentation times of all packets, in order, and how long the packets are, in ticks.
+pub fn packets(file: &Path) -> Vec<(i64, i64)> {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args(["-v", "error", "-show_entries", "packet=pts,duration", "-of", "csv=p=0"]).arg(file);
+    let text = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
+    let mut packets: Vec<(i64, i64)> = text
+        .lines()
+        .map(|line| {
+            // More fields follow where a packet has side data.
+            let mut fields = line.split(',');
+            let mut ticks = || fields.next().unwrap().parse().unwrap_or_else(|_| panic!("no ticks: {line}"));
+            (ticks(), ticks())
+        })
+        .collect();
+    // Packets come in decoding order.
+    packets.sort_unstable();
+    packets
+}
+
+/// The frame code of every frame of a file in the order of presentation; `None` where there is none.
+pub fn codes(file: &Path) -> Vec<Option<u64>> {
+    let cells = format!("crop=iw:ih/12:0:ih*11/12,scale={CELLS}:1:flags=area,format=gray");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(file);
+    ffmpeg.args(["-an", "-vf", &cells, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]);
+    ffmpeg.output().unwrap().stdout.chunks_exact(CELLS).map(code).collect()
+}
+
+/// The value of a row of cells, the lowest bit left; `None` if a cell is neither black nor white.
+fn code(cells: &[u8]) -> Option<u64> {
+    cells.iter().rev().try_fold(0, |code, cell| match cell {
+        0..64 => Some(code << 1),
+        192.. => Some(code << 1 | 1),
+        _ => None,
+    })
+}
+
+/// The frame codes that a segment carries.
+pub fn codes_of(number: u64, segment_seconds: u64) -> impl Iterator<Item = u64> {
+    let frames = FRAME_RATE * segment_seconds;
+    (0..frames).map(move |frame| (number * frames + frame) % MODULUS)
+}
