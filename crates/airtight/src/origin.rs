@@ -121,8 +121,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         routes::App { board: board.clone(), health: health.clone(), sources, registry, stop: stop.clone() };
     let shards = Shards::start(&board, &routes::router(app), &health, &stop)?;
     info!("listening on http://{}", listener.local_addr()?);
-    shards.serve(listener, stop).await;
+    let served = shards.serve_beside(listener, stop, composing).await;
     following.abort();
-    composing.await?;
-    Ok(())
+    served
 }

@@ -174,6 +174,8 @@ async fn work(config: Config) -> anyhow::Result<()> {
     tokio::select! {
         () = worker.run(&stop) => {}
         () = event.follow() => {}
+        // Sinks end after the worker only: one that ends before has panicked, and its destination starves.
+        Some(ended) = sinks.join_next() => ended.context("a sink")?,
     }
     done.cancel();
     sinks.join_all().await;

@@ -4,7 +4,7 @@
 //! [`Record::join`]: earliest first number, union of eras, earliest end. That is associative,
 //! commutative and idempotent, so copies need no coordinator. Nothing here knows who holds what.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -19,6 +19,12 @@ use crate::{
 const MOST_ERAS: usize = 1024;
 /// The most tracks that an era may have.
 const MOST_TRACKS: usize = 64;
+/// The milliseconds that a segment may last.
+const SEGMENT: RangeInclusive<u32> = 100..=60_000;
+/// The most parts that a segment may have.
+const MOST_PARTS: u32 = 100;
+/// The samples that a track may have in a segment: what is made for every number stays small.
+const SAMPLES: RangeInclusive<u64> = 1..=60_000;
 
 /// Picture or sound, with what a multivariant playlist says of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -137,12 +143,16 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// Checks what its types don't: an era without tracks, two tracks of one name, an end before the first number.
+    /// Checks what its types don't: segments and rates out of proportion, an era without tracks, two tracks
+    /// of one name, an end before the first number.
     ///
     /// # Errors
     /// What can't be.
     pub fn check(&self) -> Result<(), RecordError> {
         let wrong = |what| Err(RecordError::Impossible(self.signal.clone(), what));
+        if !SEGMENT.contains(&self.grid.millis.get()) || self.grid.parts.get() > MOST_PARTS {
+            return wrong("its segments last less than 0.1 s or more than 60 s, or have more than 100 parts");
+        }
         if self.eras.is_empty() || self.eras.len() > MOST_ERAS {
             return wrong("it has no era, or more than 1024");
         }
@@ -158,6 +168,10 @@ impl Record {
             if names.windows(2).any(|w| w[0] == w[1]) {
                 return wrong("two tracks of an era have one name");
             }
+        }
+        let samples = |t: &Track| self.grid.span(self.first, &t.rate).count;
+        if !self.eras.iter().flat_map(|e| &e.tracks).all(|t| SAMPLES.contains(&samples(t))) {
+            return wrong("a track has no sample in a segment, or more than 60000");
         }
         let quoted = self.eras.iter().flat_map(|e| &e.tracks).map(|t| &t.codecs);
         if !quoted.clone().all(|c| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'))

@@ -23,7 +23,11 @@ use tokio_util::sync::CancellationToken;
 use super::peer::{self, Teller};
 use crate::{
     publish::{Board, Offer},
-    serve::{health::Health, metrics::render, page},
+    serve::{
+        health::{Health, state},
+        metrics::render,
+        page,
+    },
 };
 
 /// A follower hears something at least this often.
@@ -49,14 +53,6 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/media/{*path}", get(media))
         .route("/assets/{file}", get(page::answer))
         .with_state(app)
-}
-
-/// A state as an answer: what is wrong, if anything, in a sentence.
-fn state(outcome: Result<(), String>) -> Response {
-    match outcome {
-        Ok(()) => "ok\n".into_response(),
-        Err(sentence) => (StatusCode::SERVICE_UNAVAILABLE, format!("{sentence}\n")).into_response(),
-    }
 }
 
 async fn healthz(State(app): State<App>) -> Response {

@@ -21,6 +21,8 @@ use crate::config::SettingError;
 
 /// How files begin that are not whole yet.
 const UNFINISHED: &str = ".put-";
+/// Bytes of a file that is read: as many as a request may bring.
+const LONGEST: u64 = 64 << 20;
 /// A file younger than this may still be being written by somebody who does not rename.
 const YOUNG: Duration = Duration::from_secs(2);
 
@@ -90,14 +92,18 @@ impl Disk {
         Place::parse(path.strip_prefix(&self.root).ok()?.to_str()?)
     }
 
-    /// Reads a file.
+    /// Reads a file. A link is not followed, and a pipe is not waited for.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; no plain file, or one longer than any piece of media.
     pub(super) fn read(&self, place: &Place) -> io::Result<File> {
         let path = self.path(place);
-        let modified = fs::metadata(&path)?.modified()?;
-        Ok(File { bytes: fs::read(path)?.into(), modified })
+        let about = fs::symlink_metadata(&path)?;
+        if !about.is_file() || about.len() > LONGEST {
+            let what = format!("{place} is no plain file of at most {LONGEST} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        Ok(File { bytes: fs::read(path)?.into(), modified: about.modified()? })
     }
 
     /// Whether a file is there.

@@ -23,7 +23,11 @@ use super::{
     ingest,
     store::{Lack, Store},
 };
-use crate::serve::{health::Health, metrics::render, page};
+use crate::serve::{
+    health::{Health, state},
+    metrics::render,
+    page,
+};
 
 /// A name never has other bytes, so a cache keeps them for good.
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
@@ -151,14 +155,6 @@ async fn ready(State(app): State<App>) -> Response {
         (false, false) => Err("about to look through the folder".to_owned()),
         (false, true) => Ok(()),
     }))
-}
-
-/// A state as an answer: what is wrong, if anything, in a sentence.
-fn state(outcome: Result<(), String>) -> Response {
-    match outcome {
-        Ok(()) => "ok\n".into_response(),
-        Err(sentence) => (StatusCode::SERVICE_UNAVAILABLE, format!("{sentence}\n")).into_response(),
-    }
 }
 
 async fn metrics(State(app): State<App>) -> Response {

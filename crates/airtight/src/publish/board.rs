@@ -64,6 +64,9 @@ impl Board {
 
     /// Makes `signal` known, if it is not.
     pub fn declare(&self, signal: &SignalName) {
+        if self.signals.load().contains_key(signal) {
+            return;
+        }
         self.change(signal, |offer| offer.unwrap_or(Offer::Declared));
     }
 

@@ -5,6 +5,9 @@ use std::{
     time::Duration,
 };
 
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+
 use super::pulse::Pulse;
 
 /// A loop that has not beaten for so long is frozen; each beats ten times a second.
@@ -30,5 +33,13 @@ impl Health {
             Some((name, pulse)) => Err(format!("the {name} has been frozen for {:?}", pulse.age())),
             None => Ok(()),
         }
+    }
+}
+
+/// A state as an answer: `ok`, or what is wrong in a sentence.
+pub fn state(outcome: Result<(), String>) -> Response {
+    match outcome {
+        Ok(()) => "ok\n".into_response(),
+        Err(sentence) => (StatusCode::SERVICE_UNAVAILABLE, format!("{sentence}\n")).into_response(),
     }
 }

@@ -13,10 +13,15 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, Handle},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        mpsc::{self, error::TrySendError},
+    },
+    task::JoinHandle,
     time::{interval, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -26,8 +31,10 @@ use tracing::{debug, warn};
 use super::{health::Health, pulse::Pulse, reply::Reply, viewer};
 use crate::{publish::Board, up::handover};
 
-/// Connections served at a time; further ones wait in the socket's backlog.
+/// Connections served at a time, if the machine gives the descriptors; further ones wait in the socket's backlog.
 const CONNECTIONS: usize = 16_384;
+/// Descriptors kept for all else: viewers must not leave none for the media that they wait for.
+const RESERVED: u64 = 256;
 /// Connections on their way to a shard.
 const HANDED_OVER: usize = 256;
 /// For the head of a request, and between two requests of a connection.
@@ -91,33 +98,72 @@ impl Shards {
         Ok(shards)
     }
 
+    /// Serves until `stop`, beside the task that composes. A part whose composing has ended before has
+    /// nothing new to serve: it is better off started again.
+    ///
+    /// # Errors
+    /// The task that composes has panicked.
+    pub async fn serve_beside(
+        self,
+        listener: TcpListener,
+        stop: CancellationToken,
+        mut composing: JoinHandle<()>,
+    ) -> anyhow::Result<()> {
+        let serving = self.serve(listener, stop);
+        tokio::pin!(serving);
+        tokio::select! {
+            () = &mut serving => composing.await.context("the task that composes"),
+            ended = &mut composing => {
+                ended.context("the task that composes")?;
+                serving.await;
+                Ok(())
+            }
+        }
+    }
+
     /// Accepts until `stop`, then waits for the shards to finish what is open.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
         let offered = handover::offer(&[&listener]);
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut turns = (0..self.hands.len()).cycle();
+        let places = Arc::new(Semaphore::new(places()));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = accept(&listener, &places) => accepted,
             };
-            let hand = turns.next().and_then(|turn| self.hands.get(turn));
-            match (accepted, hand) {
-                (Ok(accepted), Some(hand)) => {
-                    if hand.send(accepted).await.is_err() {
-                        break;
-                    }
-                }
-                (Err(error), _) => {
+            match accepted {
+                Ok(accepted) => drop(stop.run_until_cancelled(self.hand_over(accepted)).await),
+                Err(error) => {
                     warn!(%error, "A connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
                 }
-                (Ok(_), None) => break,
             }
         }
         drop((listener, offered, self.hands));
         self.tracker.wait().await;
     }
+
+    /// Gives a connection to the next shard that has room: one that stands still delays nobody but
+    /// those that it has. Waits where none has room.
+    async fn hand_over(&mut self, mut accepted: Accepted) {
+        for _ in 0..self.hands.len() {
+            self.hands.rotate_left(1);
+            match self.hands[0].try_send(accepted) {
+                Ok(()) => return,
+                Err(TrySendError::Full(back) | TrySendError::Closed(back)) => accepted = back,
+            }
+        }
+        // A shard that is gone is told by its pulse.
+        let _ = self.hands[0].send(accepted).await;
+    }
+}
+
+/// How many connections fit: the limit on descriptors is raised as far as this user may.
+fn places() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let descriptors = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let free = descriptors.map_or(u64::MAX, |all| all.saturating_sub(RESERVED).max(all / 2));
+    usize::try_from(free).map_or(CONNECTIONS, |free| free.min(CONNECTIONS))
 }
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {

@@ -20,7 +20,7 @@ use crate::publish::{Board, Coding, Offer, Published, View};
 const PLAYLIST: &str = "max-age=1";
 /// Bytes under this URL never change.
 const FOR_GOOD: &str = "public, max-age=3600, immutable";
-/// Slate gives way to media under the same URL.
+/// Slate gives way to media under the same URL, a refusal to an answer.
 const PASSING: &str = "no-store";
 /// A missing resource may be there soon.
 const MISSING: &str = "max-age=1";
@@ -45,7 +45,7 @@ pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>>
         }
     };
     not_modified(request.headers(), &mut response);
-    if request.method() == Method::HEAD {
+    if request.method() == Method::HEAD && response.status() != StatusCode::NOT_MODIFIED {
         // The length stays that of the body which GET would send.
         let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
         response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
@@ -143,7 +143,10 @@ fn respond(status: StatusCode, kind: &'static str, lifetime: &'static str, body:
 }
 
 fn refusal(status: StatusCode, sentence: &str) -> Response<Reply> {
-    let lifetime = if status.is_server_error() { PASSING } else { MISSING };
+    let lifetime = match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => MISSING,
+        _ => PASSING,
+    };
     respond(status, "text/plain; charset=utf-8", lifetime, Reply::bytes(format!("{sentence}\n")))
 }
 
@@ -184,7 +187,8 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     accepted.is_some_and(|list| {
         list.split(',').any(|coding| {
             let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim().eq_ignore_ascii_case("gzip") && quality.replace(' ', "") != "q=0"
+            let weight = quality.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+            name.trim().eq_ignore_ascii_case("gzip") && weight != Some(0.0)
         })
     })
 }

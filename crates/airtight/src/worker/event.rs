@@ -85,7 +85,7 @@ impl Event {
         }
     }
 
-    /// The first whole segment of this worker is `first`: announces it, if the event is new or begins later.
+    /// The first whole segment of this worker is `first`: announces it if the event is new.
     pub fn begin(&self, first: Number) {
         self.record.send_if_modified(|record| {
             if record.is_some() {

@@ -21,7 +21,7 @@ use tokio::{
     process::Child,
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, interval},
+    time::{Instant, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -41,6 +41,8 @@ const PIPE: usize = 1 << 20;
 const QUEUE: usize = 64;
 /// For the first part to come.
 const FIRST: Duration = Duration::from_secs(15);
+/// For ffmpeg to end once it has closed its outputs.
+const EXIT: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(200);
 /// Lines of ffmpeg's errors that are logged per run; the others are counted.
 const LINES: u64 = 20;
@@ -312,10 +314,10 @@ async fn cut(
 }
 
 async fn exit(child: &mut Child) -> Ended {
-    let status = child.wait().await;
-    Ended::Fault(match status {
-        Ok(status) => format!("ffmpeg ended: {status}"),
-        Err(error) => format!("ffmpeg ended: {error}"),
+    Ended::Fault(match timeout(EXIT, child.wait()).await {
+        Ok(Ok(status)) => format!("ffmpeg ended: {status}"),
+        Ok(Err(error)) => format!("ffmpeg ended: {error}"),
+        Err(_) => "ffmpeg has closed its outputs and does not end".to_owned(),
     })
 }
 
@@ -336,11 +338,12 @@ async fn progress(pipe: impl AsyncRead + Unpin) {
     }
 }
 
-/// Logs what ffmpeg complains of.
+/// Logs what ffmpeg complains of, which may quote bytes of the input that are no text.
 async fn errors(pipe: impl AsyncRead + Unpin) {
-    let mut lines = BufReader::new(pipe).lines();
+    let mut lines = BufReader::new(pipe).split(b'\n');
     let mut count = 0_u64;
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line);
         count += 1;
         match count {
             ..=LINES => warn!("ffmpeg: {line}"),

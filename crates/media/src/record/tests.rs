@@ -105,3 +105,19 @@ fn what_cannot_be_is_refused() {
     assert!(twice.check().is_err());
     assert!(record(10, &[(10, 1), (11, 2)], Some(12)).check().is_ok());
 }
+
+#[test]
+fn a_record_out_of_proportion_is_none() {
+    let with = |change: fn(&mut Record)| {
+        let mut record = record(1, &[(1, 1)], None);
+        change(&mut record);
+        record.check()
+    };
+    assert_eq!(with(|_| {}), Ok(()));
+    assert!(with(|r| r.grid.millis = NonZeroU32::MIN).is_err());
+    assert!(with(|r| r.grid.millis = NonZeroU32::MAX).is_err());
+    assert!(with(|r| r.grid.parts = NonZeroU32::MAX).is_err());
+    assert!(with(|r| r.eras[0].tracks[0].rate.frame = NonZeroU32::MAX).is_err(), "no sample in a segment");
+    assert!(with(|r| r.eras[0].tracks[0].rate.frame = NonZeroU32::MIN).is_ok(), "50000 samples");
+    assert!(with(|r| r.eras[0].tracks[0].rate.scale = NonZeroU32::MAX).is_err(), "too many");
+}
