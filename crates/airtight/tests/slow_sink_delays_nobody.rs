@@ -56,6 +56,7 @@ fn a_frozen_and_a_dead_packager_cost_the_others_nothing() {
     let (soonest, latest) = delays.values().fold((f64::MAX, f64::MIN), |(a, b), d| (a.min(*d), b.max(*d)));
     // The frozen one is given up on after three seconds: whoever waited for it would be as late.
     assert!(latest - soonest < 2.5, "steady: {delays:?}");
+    assert!(soonest > 0.0, "nothing is shown before its time: {delays:?}");
     eventually("the good packager has the newest of them", || {
         let playlist = http::get(&format!("{}/live01/360p/playlist.m3u8", good.0))?.text();
         playlist.contains(&format!("\n{last}.m4s")).then_some(())

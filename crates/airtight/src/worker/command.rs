@@ -100,7 +100,7 @@ pub fn encode(
     let mut args = common();
     args.extend(["-progress", "pipe:1", "-stats_period", "1"].map(str::to_owned));
     args.extend(feed.input.iter().cloned());
-    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, pace)]);
+    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, start, pace)]);
     for (index, (rendition, url)) in renditions.iter().zip(outputs).enumerate() {
         args.extend(["-map".to_owned(), format!("[o{index}]")]);
         if let Pace::Free(millis) = pace {
@@ -148,27 +148,53 @@ fn common() -> Vec<String> {
 }
 
 /// The filter graph from the source to one labelled output per rendition.
-fn graph(feed: &Feed, renditions: &[Rendition], pace: Pace) -> String {
-    let paced = |filter: &str| match pace {
-        // A late ffmpeg works at full speed until it has caught up; whether it ever does is our affair.
-        Pace::Live => format!(",{filter}=limit=3600"),
-        Pace::Free(_) => String::new(),
-    };
+fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace) -> String {
     let mut chains = Vec::new();
     if let Some(video) = &feed.video {
-        let sizes: Vec<_> = renditions.iter().enumerate().filter_map(|(i, r)| Some((i, size(r)?))).collect();
-        let labels: String = sizes.iter().map(|(index, _)| format!("[p{index}]")).collect();
-        chains.push(format!("{video}{},split={}{labels}", paced("realtime"), sizes.len()));
-        chains.extend(sizes.iter().map(|(index, (width, height))| {
+        let sizes: Vec<_> =
+            renditions.iter().enumerate().filter_map(|(i, r)| Some((i, r, size(r)?))).collect();
+        let pace = sizes.first().map(|(_, rendition, _)| paced(&rendition.rate, start.picture, pace));
+        let labels: String = sizes.iter().map(|(index, ..)| format!("[p{index}]")).collect();
+        chains.push(format!("{video}{},split={}{labels}", pace.unwrap_or_default(), sizes.len()));
+        chains.extend(sizes.iter().map(|(index, _, (width, height))| {
             format!("[p{index}]scale={width}:{height}:flags=bicubic:{COLOURS}[o{index}]")
         }));
     }
     if let (Some(audio), Some(index)) = (&feed.audio, renditions.iter().position(|r| r.form == Form::Audio)) {
         // The pictures of a source that has some set the pace.
-        let pace = if feed.video.is_none() { paced("arealtime") } else { String::new() };
-        chains.push(format!("{audio}{pace},asetnsamples=n={AUDIO_FRAME}[o{index}]"));
+        let pace = if feed.video.is_none() { paced_sound(start.block, pace) } else { String::new() };
+        chains.push(format!("{audio},asetnsamples=n={AUDIO_FRAME}{pace}[o{index}]"));
     }
     chains.join(";")
+}
+
+/// Holds each picture back until it is due.
+///
+/// `realtime` goes by the distance in time from the first picture that it sees. So one more picture comes
+/// first, stamped with the moment at which it passes; behind the filter it is taken out. However long ffmpeg
+/// takes to start, picture `k` leaves at `k · frame` of the epoch; late ones leave at once.
+fn paced(rate: &Rate, first: u64, pace: Pace) -> String {
+    let (scale, frame, due) = (rate.scale, rate.frame, rate.ticks(first).micros());
+    match pace {
+        Pace::Free(_) => String::new(),
+        Pace::Live => format!(
+            ",tpad=start=1:start_mode=clone,settb=AVTB,setpts='if(N,(N-1)*{frame}*1000000/{scale},RTCTIME-{due})',\
+             realtime=limit=3600,trim=start_frame=1,settb={frame}/{scale},setpts=N"
+        ),
+    }
+}
+
+/// The same for audio frames.
+fn paced_sound(first: u64, pace: Pace) -> String {
+    let due = audio_rate().ticks(first).micros();
+    match pace {
+        Pace::Free(_) => String::new(),
+        Pace::Live => format!(
+            ",adelay=delays={AUDIO_FRAME}S:all=1,asetnsamples=n={AUDIO_FRAME},asettb=AVTB,\
+             asetpts='if(N,(N-{AUDIO_FRAME})*1000000/{AUDIO_HZ},RTCTIME-{due})',arealtime=limit=3600,\
+             aselect='gte(n,1)',asettb=1/{AUDIO_HZ},asetpts=N"
+        ),
+    }
 }
 
 fn size(rendition: &Rendition) -> Option<(u32, u32)> {

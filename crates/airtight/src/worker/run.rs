@@ -44,6 +44,8 @@ const FIRST: Duration = Duration::from_secs(15);
 /// For ffmpeg to end once it has closed its outputs.
 const EXIT: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(200);
+/// No media is made so far ahead of its time, unless the clock was set back.
+const EARLY_MS: u64 = 1000;
 /// Lines of ffmpeg's errors that are logged per run; the others are counted.
 const LINES: u64 = 20;
 
@@ -227,12 +229,21 @@ impl<'a> EncoderRun<'a> {
         self.plan.tracks.iter().map(|track| track.rendition.clone()).collect()
     }
 
-    /// An encoder that can't keep up is begun anew at the present moment.
+    /// An encoder that can't keep up, or whose clock was set, is begun anew at the present moment.
     fn lag(&self, index: usize, number: Number, part: Part) -> Option<Ended> {
         let span = self.plan.grid.part_span(number, part, &self.plan.tracks[index].rendition.rate);
-        let late = clock::millis().saturating_sub(span.end().millis());
+        let (now, due) = (clock::millis(), span.end().millis());
         let limit = 2 * u64::from(self.plan.grid.millis.get()) + 1000;
-        (late > limit).then(|| Ended::Fault(format!("it is {late} ms behind the clock")))
+        match (now.saturating_sub(due), due.saturating_sub(now)) {
+            // One that started slowly first has to catch up.
+            (late, _) if late > limit && self.started.elapsed() > FIRST => {
+                Some(Ended::Fault(format!("it is {late} ms behind the clock")))
+            }
+            (_, early) if early > EARLY_MS => {
+                Some(Ended::Fault(format!("it is {early} ms ahead of the clock")))
+            }
+            _ => None,
+        }
     }
 
     /// Whether every track has made the last number of the event, or the time for it is long past.
