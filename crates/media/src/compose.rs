@@ -10,112 +10,33 @@
 //! - Replicas that see the same sources choose the same lineage.
 
 mod arrival;
+mod due;
+mod event;
 mod fetches;
 mod openings;
 mod sources;
 mod timeline;
 
-use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use thiserror::Error;
 
-use self::{arrival::Arrivals, fetches::Fetches, openings::Openings, sources::Sources, timeline::Timeline};
+pub use self::event::{Action, Decision, Event, Monotonic, Policy, SourceId, Ticket};
+use self::{
+    arrival::Arrivals,
+    due::{budget, deadline, millis},
+    fetches::Fetches,
+    openings::Openings,
+    sources::Sources,
+    timeline::Timeline,
+};
 use crate::{
     check,
     grid::Number,
     holding::{Line, Piece},
-    id::{Lineage, TrackName},
-    record::{Era, Record, RecordError, Track},
+    record::{Era, Record, Track},
     window::{Made, Media, Snapshot},
 };
-
-/// A point on the monotonic clock of whoever runs the composer, since any start.
-pub type Monotonic = Duration;
-
-/// One packager or peer, as the shell numbers them: lower ones are asked first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(pub u32);
-
-impl fmt::Display for SourceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "source {}", self.0)
-    }
-}
-
-/// One fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What the composer is told.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A source says something about this signal (or, with `Reset` and `Tick`, about all).
-    Says(SourceId, Line),
-    /// A source can't be heard any more. What it holds counts again once it speaks.
-    Down(SourceId),
-    /// The bytes that a ticket stood for.
-    Fetched(Ticket, Bytes),
-    /// A fetch that brought nothing, or took longer than its budget.
-    Failed(Ticket),
-}
-
-/// What the composer wants.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Bring the bytes of a piece; answer with `Fetched` or `Failed`.
-    Fetch {
-        /// To answer with.
-        ticket: Ticket,
-        /// Where from.
-        from: SourceId,
-        /// What.
-        piece: Piece,
-        /// How long it may take.
-        budget: Duration,
-    },
-    /// Offer this to viewers from now on.
-    Publish(Arc<Snapshot>),
-    /// For the log and the counters.
-    Decided(Decision),
-}
-
-/// Something that an operator may want to know.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Decision {
-    /// No media in time.
-    #[error("number {0}: no media for {1} in time, slate is shown")]
-    Filled(Number, TrackName),
-    /// Media came after all.
-    #[error("number {0}: late media of {1} replace the slate")]
-    Replaced(Number, TrackName),
-    /// Another lineage than before.
-    #[error("from number {0} on the media of lineage {1} are used")]
-    Lead(Number, Lineage),
-    /// A copy that does not pass the check.
-    #[error("the copy of {path} from {from} can't be used: {reason}")]
-    Corrupt {
-        /// Whose copy.
-        from: SourceId,
-        /// Of what.
-        path: String,
-        /// Why not.
-        reason: String,
-    },
-    /// A record that contradicts the one known.
-    #[error("a source has another record: {0}")]
-    Contradiction(#[from] RecordError),
-}
-
-/// What stays the same for all signals of a part.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// The window that playlists offer, in milliseconds.
-    pub window_millis: u64,
-    /// How long a composer that has just begun waits for sources to be heard and backfilled from
-    /// before it shows slate for what is past its deadline.
-    pub settle: Duration,
-}
 
 /// Numbers whose media are asked for at a time.
 const AHEAD: u64 = 4;
@@ -189,19 +110,6 @@ impl Composer {
     /// The next action, in order.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
-    }
-
-    /// When to call [`Composer::tick`] if no event comes before.
-    pub fn wake_at(&self) -> Option<Monotonic> {
-        let record = self.record.as_ref()?;
-        let due = match self.timeline.next() {
-            None => [self.arrivals.due(record, record.first, deadline(record)), None],
-            Some(next) if record.has_ended_by(next.minus(1)) => [None, None],
-            Some(next) => [self.lead_until(record, next), self.slate_at(record, next)],
-        };
-        let due = due.into_iter().flatten().filter_map(|at| u64::try_from(at).ok());
-        let times = due.map(Monotonic::from_millis).chain([self.settled, self.backfilled]);
-        times.filter(|at| *at > self.now).chain(self.fetches.retry_after(self.now)).min()
     }
 
     /// How many things it remembers: bounded, however long it runs.
@@ -416,34 +324,6 @@ impl Composer {
         }
     }
 
-    /// Until when the lead's copy of `number` is waited for: a while past its usual arrival, but
-    /// not so long that there is no time left to fetch another.
-    fn lead_until(&self, record: &Record, number: Number) -> Option<i64> {
-        let lead = self.arrivals.ranked(record, self.millis()).into_iter().next();
-        let patience = lead_patience(record);
-        let usual = lead.and_then(|lead| self.arrivals.due_from(record, &lead, number, patience));
-        let last = if self.timeline.next() == Some(number) {
-            self.slate_at(record, number)
-        } else {
-            self.arrivals.due(record, number, deadline(record))
-        };
-        let last = last.map(|at| at.saturating_sub(patience));
-        [usual, last].into_iter().flatten().min()
-    }
-
-    /// When slate is shown for `next`, the number to decide next, if there are no media.
-    ///
-    /// Usually at its deadline. Once on air not later than 1.5 target durations after the number
-    /// before, which is HLS's limit, wherever the deadline has moved; and not earlier than half of
-    /// one, so that no clock and no long sleep makes the timeline race ahead of its media.
-    fn slate_at(&self, record: &Record, next: Number) -> Option<i64> {
-        let usual = self.arrivals.due(record, next, deadline(record));
-        let Some(moved) = self.moved else { return usual };
-        let (moved, half) = (millis(moved), deadline(record));
-        let (least, most) = (moved.saturating_add(half), moved.saturating_add(3 * half));
-        Some(usual.unwrap_or(most).clamp(least, most))
-    }
-
     /// Decides `number` if all its media are here, or with slate if it can't wait any longer.
     fn decide(&mut self, record: &Record, number: Number) -> bool {
         let Some(era) = record.era(number) else { return false };
@@ -505,27 +385,6 @@ impl Composer {
             self.fetch_first(record, self.sources.copies(&track, number));
         }
     }
-}
-
-fn millis(at: Monotonic) -> i64 {
-    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// For one fetch: within a deadline one may hang, and another be made.
-fn budget(record: &Record) -> Duration {
-    Duration::from_millis(u64::from(record.grid.millis.get()) / 5)
-}
-
-/// After this time past its usual arrival the lead's copy is not waited for, if there is another:
-/// a quarter of the target duration, so that the deadline leaves time to fetch the other.
-fn lead_patience(record: &Record) -> i64 {
-    i64::from(record.grid.millis.get()) / 4
-}
-
-/// After this time past its usual arrival a number is published whatever is here: half the
-/// target duration, so that playlists keep HLS's limit of 1.5 target durations.
-fn deadline(record: &Record) -> i64 {
-    i64::from(record.grid.millis.get()) / 2
 }
 
 #[cfg(test)]

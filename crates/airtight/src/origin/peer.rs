@@ -3,7 +3,10 @@
 //! A peer that begins anew draws its window from here, and learns which numbers were published,
 //! with which lineage or as slate. Only held bytes are offered: one hop, never a chain.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use airtight_media::{
     grid::Number,
@@ -19,6 +22,8 @@ struct Told {
     record: Option<Arc<airtight_media::record::Record>>,
     openings: usize,
     edge: Option<Number>,
+    /// Told as slate: of interest again once media have replaced it.
+    filled: BTreeSet<(Number, TrackName)>,
 }
 
 /// Turns snapshots into the lines that a follower lacks.
@@ -40,17 +45,26 @@ impl Teller {
             told.openings = snapshot.openings.len();
         }
         let edge = told.edge.replace(snapshot.edge);
-        for slot in snapshot.slots.iter().filter(|s| edge.is_none_or(|edge| s.number > edge)) {
+        for slot in &snapshot.slots {
+            let is_new = edge.is_none_or(|edge| slot.number > edge);
             for (track, media) in &slot.tracks {
-                let (track, number) = (track.clone(), slot.number);
+                let key = (slot.number, track.clone());
                 let piece = match &media.made {
-                    Made::By(lineage) => Piece::Segment { lineage: lineage.clone(), track, number },
-                    Made::Slate => Piece::Filled { track, number },
+                    Made::By(lineage) if told.filled.remove(&key) || is_new => {
+                        Piece::Segment { lineage: lineage.clone(), track: key.1, number: key.0 }
+                    }
+                    Made::Slate if is_new => {
+                        told.filled.insert(key.clone());
+                        Piece::Filled { track: key.1, number: key.0 }
+                    }
+                    _ => continue,
                 };
-                let (length, age_ms) = (media.len() as u64, age(snapshot, number));
+                let (length, age_ms) = (media.len() as u64, age(snapshot, slot.number));
                 lines.push(Line::Held { signal: signal.clone(), piece, length, age_ms });
             }
         }
+        let kept = snapshot.slots.first().map_or(snapshot.edge, |s| s.number);
+        told.filled.retain(|(number, _)| *number >= kept);
         lines
     }
 }
@@ -103,3 +117,6 @@ fn segment(snapshot: &Snapshot, lineage: &Lineage, track: &TrackName, number: Nu
     let media = snapshot.segment(track, number)?;
     (media.made == Made::By(lineage.clone())).then(|| media.parts.to_vec())
 }
+
+#[cfg(test)]
+mod tests;

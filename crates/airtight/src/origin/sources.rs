@@ -168,3 +168,55 @@ fn same(one: &[Ingest], other: &[Ingest]) -> bool {
     };
     facts(one) == facts(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(port: u16) -> PartUrl {
+        format!("http://127.0.0.1:{port}").parse().unwrap()
+    }
+
+    fn sources() -> (Sources, mpsc::Receiver<(SourceId, News)>) {
+        let (news, heard) = mpsc::channel(8);
+        let directory = Directory::default();
+        (Sources::new(Client::new(), news, directory, watch::Sender::new(BTreeSet::new())), heard)
+    }
+
+    fn answer(ports: &[u16]) -> Vec<Ingest> {
+        let packagers: Vec<_> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let last = "Fri, 05 Apr 2024 11:23:45 -03";
+        let json = serde_json::json!([{ "signal": "live01", "packagers": packagers, "last_reported": last }]);
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[tokio::test]
+    async fn peers_are_asked_after_all_packagers() {
+        let (mut sources, _heard) = sources();
+        sources.follow_always(&BTreeSet::from([url(1), url(2)]), &BTreeSet::from([url(3)]));
+        sources.take(&answer(&[2, 4]), &Board::default());
+        let directory = sources.directory.load();
+        let order: Vec<_> = directory.values().cloned().collect();
+        assert_eq!(order, [url(1), url(2), url(4), url(3)]);
+        assert!(sources.expected.borrow().iter().eq(directory.keys()));
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_lets_no_source_go() {
+        let (mut sources, _heard) = sources();
+        let board = Board::default();
+        sources.take(&answer(&[1]), &board);
+        assert!(board.offer(&"live01".parse().unwrap()).is_some());
+        sources.take(&[], &board);
+        sources.forget();
+        assert_eq!(sources.followed.keys().collect::<Vec<_>>(), [&url(1)]);
+    }
+
+    #[tokio::test]
+    async fn only_so_many_sources_are_followed() {
+        let (mut sources, _heard) = sources();
+        let ports: Vec<u16> = (1..=200).collect();
+        sources.take(&answer(&ports), &Board::default());
+        assert_eq!(sources.followed.len(), MOST);
+    }
+}

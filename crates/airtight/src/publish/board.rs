@@ -168,3 +168,73 @@ fn gzip(text: &[u8]) -> Bytes {
     let coded = encoder.write_all(text).and_then(|()| encoder.finish());
     coded.expect("a Vec takes every byte").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use airtight_media::{
+        grid::{Grid, Number, Rate},
+        record::{Content, Era, Record, Track},
+        window::Slot,
+    };
+
+    use super::*;
+
+    fn snapshot(edge: u64) -> Arc<Snapshot> {
+        let count = |n| NonZeroU32::new(n).unwrap();
+        let track = Track {
+            name: "audio".parse().unwrap(),
+            content: Content::Audio { channels: 2 },
+            rate: Rate { scale: count(48_000), frame: count(1024) },
+            codecs: "mp4a.40.2".to_owned(),
+            bandwidth: 128_000,
+            init: "0123456789abcdef".parse().unwrap(),
+        };
+        let grid = Grid { millis: count(2000), parts: count(4) };
+        let eras = vec![Era { first: Number(1), tracks: vec![track] }];
+        let record = Record { signal: "live01".parse().unwrap(), grid, first: Number(1), eras, end: None };
+        let slots = (1..=edge).map(|n| Arc::new(Slot { number: Number(n), tracks: BTreeMap::new() }));
+        let (head, edge, slots) = (Number(1), Number(edge), slots.collect());
+        Arc::new(Snapshot { record: Arc::new(record), head, edge, slots, openings: Arc::default() })
+    }
+
+    #[test]
+    fn a_signal_is_unknown_then_declared_then_on_the_air_and_never_goes_back() {
+        let (board, signal) = (Board::default(), "live01".parse().unwrap());
+        let mut changes = board.changes();
+        assert!(board.offer(&signal).is_none());
+        board.declare(&signal);
+        assert!(matches!(board.offer(&signal), Some(Offer::Declared)));
+        board.publish(&signal, snapshot(3));
+        board.declare(&signal);
+        let Some(Offer::On(published)) = board.offer(&signal) else { panic!("it is on the air") };
+        assert_eq!(published.snapshot.edge, Number(3));
+        assert!(changes.has_changed().unwrap());
+        assert!(*changes.borrow_and_update() >= 2);
+    }
+
+    #[test]
+    fn a_text_is_made_once_and_told_apart_by_its_tag() {
+        let published = Published::new(snapshot(3));
+        let track: TrackName = "audio".parse().unwrap();
+        let text = |view| published.text(view, Coding::Identity).unwrap();
+        let media = text(View::Media(&track));
+        assert!(std::ptr::eq(media, text(View::Media(&track))));
+        let coded = published.text(View::Media(&track), Coding::Gzip).unwrap();
+        let mut plain = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&coded.body[..]), &mut plain).unwrap();
+        assert_eq!(plain, media.body);
+        assert_ne!(coded.etag, media.etag);
+        // Replicas at one edge give one tag; another edge gives another.
+        assert_eq!(
+            Published::new(snapshot(3)).text(View::Media(&track), Coding::Identity).unwrap().etag,
+            media.etag
+        );
+        assert_ne!(
+            Published::new(snapshot(4)).text(View::Media(&track), Coding::Identity).unwrap().etag,
+            media.etag
+        );
+        assert!(published.text(View::Media(&"720p".parse().unwrap()), Coding::Identity).is_none());
+    }
+}

@@ -30,15 +30,12 @@ const INIT_TYPE: &str = "video/mp4";
 
 /// The answer to a viewer's request; `None` if the URL is no viewer's.
 pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>> {
-    let route = match route::parse(request.uri().path(), request.uri().query()) {
-        Ok(None) => return None,
-        Ok(Some(route)) => route,
-        Err(error) => return Some(refusal(StatusCode::BAD_REQUEST, &error.to_string())),
-    };
-    let mut response = match *request.method() {
-        Method::GET | Method::HEAD => found(board, &route, request.headers()),
-        Method::OPTIONS => preflight(),
-        _ => {
+    let route = route::parse(request.uri().path(), request.uri().query()).transpose()?;
+    let mut response = match (route, request.method()) {
+        (Err(error), _) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+        (Ok(route), &Method::GET | &Method::HEAD) => found(board, &route, request.headers()),
+        (Ok(_), &Method::OPTIONS) => preflight(),
+        (Ok(_), _) => {
             let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "viewers GET, HEAD or OPTIONS");
             refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
             refused
@@ -204,3 +201,6 @@ fn not_modified(headers: &HeaderMap, response: &mut Response<Reply>) {
         *response.body_mut() = Reply::empty();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use studio::Ladder;
 use world::{D, Fault, Incident, SETTLE, Setup, WINDOW, World, end_of, number_at};
 
-use crate::window::Made;
+use crate::{holding::Line, window::Made};
 
 /// Random worlds; far more were run when the composer was written.
 const CASES: u32 = 64;
@@ -21,10 +21,12 @@ fn setup(seed: u64) -> Setup {
 
 #[test]
 fn a_calm_day_has_no_slate() {
-    let mut world = World::new(setup(1), &[]);
-    world.run(120_000);
-    assert_eq!(world.rules.filled, 0, "{:#?}", world.rules.log);
-    assert!(world.rules.versions > 100, "{}", world.rules.versions);
+    for heartbeat in [None, Some(250)] {
+        let mut world = World::new(Setup { heartbeat, ..setup(1) }, &[]);
+        world.run(120_000);
+        assert_eq!(world.rules.filled, 0, "{:#?}", world.rules.log);
+        assert!(world.rules.versions > 100, "{}", world.rules.versions);
+    }
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -210,6 +212,42 @@ fn an_encoder_that_is_restarted_again_and_again_is_still_heard() {
     let restarts = (0..100).map(|i| during(10_000 + i * 6_000, 100, Fault::Worker(usize::from(i % 2 == 1))));
     let world = run(&restarts.collect::<Vec<_>>(), 620_000);
     assert_eq!(world.rules.filled, 0, "{:#?}", world.rules.log);
+}
+
+#[test]
+fn an_encoder_far_behind_never_slows_the_timeline() {
+    for skew in [900, 1500, 1900, 6000, 30_000] {
+        let incidents = [during(40_000, 30_000, Fault::Worker(0))];
+        let mut world = World::new(Setup { skew, ..setup(skew) }, &incidents);
+        // The rules bound the time between two numbers, before, during and after.
+        world.run(100_000);
+    }
+}
+
+#[test]
+fn a_feed_told_anew_at_any_moment_of_the_start_keeps_nobody_off_the_air() {
+    for at in (1_000..3_500).step_by(10) {
+        let alone = during(0, 60_000, Fault::Packager(1));
+        let world = run(&[alone, during(at, 1, Fault::Reset(0))], 8_000);
+        assert!(world.snapshot(0).is_some() && world.snapshot(1).is_some(), "reset at {at}");
+    }
+}
+
+#[test]
+fn no_record_changes_what_was_published() {
+    let mut world = World::new(setup(9), &[]);
+    world.run(31_000);
+    let edge = world.snapshot(0).unwrap().edge;
+    let mut record = world.record.clone();
+    record.first = record.first.minus(5);
+    record.eras.insert(0, world.studio.era(record.first, Ladder::Picture));
+    record.eras.push(world.studio.era(edge.minus(2), Ladder::More));
+    world.say(0, 0, vec![Line::Record { record: record.clone() }]);
+    world.say(1, 1, vec![Line::Record { record }]);
+    world.run(LAST);
+    for o in 0..2 {
+        assert_eq!(*world.snapshot(o).unwrap().record, world.record);
+    }
 }
 
 #[test]

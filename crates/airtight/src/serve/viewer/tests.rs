@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+use std::{num::NonZeroU32, sync::Arc};
+
+use airtight_media::{
+    grid::{Grid, Rate},
+    record::{Content, Era, Record, Track},
+    window::{Opening, Slot},
+};
+use http_body::Body as _;
+
+use super::*;
+
+const HASH: &str = "0123456789abcdef";
+
+/// `declared` has no media; `live01` lists 12 to 14, still holds 11, and 14 is slate.
+fn board() -> Board {
+    let board = Board::default();
+    board.declare(&"declared".parse().unwrap());
+    let count = |n| NonZeroU32::new(n).unwrap();
+    let grid = Grid { millis: count(2000), parts: count(4) };
+    let track = Track {
+        name: "720p".parse().unwrap(),
+        content: Content::Video { width: 1280, height: 720 },
+        rate: Rate { scale: count(25_000), frame: count(1000) },
+        codecs: "avc1.64001f".to_owned(),
+        bandwidth: 3_000_000,
+        init: HASH.parse().unwrap(),
+    };
+    let opening = Opening { init: Bytes::from_static(b"init"), slate: Bytes::from_static(b"a slate") };
+    let openings = Arc::new(BTreeMap::from([(track.init, opening)]));
+    let slot = |n| {
+        let made = if n == 14 { Made::Slate } else { Made::By("a-7".parse().unwrap()) };
+        let parts = [Bytes::from_static(b"one"), Bytes::from_static(b"three")].into();
+        let tracks = BTreeMap::from([("720p".parse().unwrap(), Media { parts, made })]);
+        Arc::new(Slot { number: Number(n), tracks })
+    };
+    let signal: SignalName = "live01".parse().unwrap();
+    let eras = vec![Era { first: Number(1), tracks: vec![track] }];
+    let record = Record { signal: signal.clone(), grid, first: Number(1), eras, end: None };
+    let (head, edge) = (Number(12), Number(14));
+    let slots = (11..=14).map(slot).collect();
+    board.publish(&signal, Arc::new(Snapshot { record: Arc::new(record), head, edge, slots, openings }));
+    board
+}
+
+fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<Response<Reply>> {
+    let request = Request::builder().method(method).uri(path);
+    let request = headers.iter().fold(request, |r, (name, value)| r.header(*name, *value));
+    answer(&board(), &request.body(()).unwrap())
+}
+
+fn header<'a>(response: &'a Response<Reply>, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |v| v.to_str().unwrap())
+}
+
+fn length(response: &Response<Reply>) -> u64 {
+    response.body().size_hint().exact().unwrap()
+}
+
+const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
+const TEXT: &str = "text/plain; charset=utf-8";
+const KEPT: &str = "public, max-age=3600, immutable";
+
+/// Path; status, type, lifetime, entity tag; the length where the bytes are ours to choose.
+type Row = (&'static str, u16, &'static str, &'static str, &'static str, Option<u64>);
+
+const TABLE: &[Row] = &[
+    ("/unknown/playlist.m3u8", 404, TEXT, "max-age=1", "", None),
+    ("/unknown/720p/12.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/declared/playlist.m3u8", 503, TEXT, "no-store", "", None),
+    ("/declared/720p/playlist.m3u8", 503, TEXT, "no-store", "", None),
+    ("/declared/720p/12.m4s", 503, TEXT, "no-store", "", None),
+    ("/live01/playlist.m3u8", 200, PLAYLIST_TYPE, "max-age=1", "*", None),
+    ("/live01/720p/playlist.m3u8", 200, PLAYLIST_TYPE, "max-age=1", "*", None),
+    ("/live01/720p/playlist.m3u8?_HLS_msn=13&x=1", 200, PLAYLIST_TYPE, "max-age=1", "*", None),
+    ("/live01/1080p/playlist.m3u8", 404, TEXT, "max-age=1", "", None),
+    ("/live01/720p/init-0123456789abcdef.mp4", 200, "video/mp4", KEPT, "\"0123456789abcdef\"", Some(4)),
+    ("/live01/720p/init-0123456789abcdee.mp4", 404, TEXT, "max-age=1", "", None),
+    ("/live01/1080p/init-0123456789abcdef.mp4", 404, TEXT, "max-age=1", "", None),
+    ("/live01/720p/slate.mp4", 200, "video/mp4", KEPT, "\"slate-0123456789abcdef\"", Some(7)),
+    ("/live01/720p/12.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-12\"", Some(8)),
+    ("/live01/720p/11.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-11\"", Some(8)),
+    ("/live01/720p/12.1.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-12.1\"", Some(5)),
+    ("/live01/720p/14.m4s", 200, "video/iso.segment", "no-store", "\"slate-720p-14\"", Some(8)),
+    ("/live01/720p/14.0.m4s", 200, "video/iso.segment", "no-store", "\"slate-720p-14.0\"", Some(3)),
+    ("/live01/720p/12.2.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/live01/720p/10.m4s", 410, TEXT, "max-age=1", "", None),
+    ("/live01/720p/15.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/live01/720p/18446744073709551615.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/live01/720p/012.m4s", 400, TEXT, "no-store", "", None),
+    ("/live01/720p/99999999999999999999.m4s", 400, TEXT, "no-store", "", None),
+    ("/live01/../720p/12.m4s", 400, TEXT, "no-store", "", None),
+    ("/live01/%2e%2e/12.m4s", 400, TEXT, "no-store", "", None),
+    ("/live01/720p/%0012.m4s", 400, TEXT, "no-store", "", None),
+    ("/live01/720p/12%2em4s", 400, TEXT, "no-store", "", None),
+];
+
+#[test]
+fn every_route_in_every_state() {
+    for (path, status, kind, lifetime, etag, expected) in TABLE {
+        let got = ask("GET", path, &[]).unwrap_or_else(|| panic!("{path} is a viewer's"));
+        assert_eq!(got.status().as_u16(), *status, "{path}");
+        assert_eq!(header(&got, "content-type"), *kind, "{path}");
+        assert_eq!(header(&got, "cache-control"), *lifetime, "{path}");
+        assert_eq!(header(&got, "access-control-allow-origin"), "*", "{path}");
+        assert_eq!(header(&got, "retry-after"), if *status == 503 { "1" } else { "" }, "{path}");
+        let tag = header(&got, "etag");
+        assert!(
+            if *etag == "*" { tag.len() > 2 && tag.starts_with('"') } else { tag == *etag },
+            "{path}: {tag}"
+        );
+        assert!(expected.is_none_or(|e| e == length(&got)) && length(&got) > 0, "{path}: {}", length(&got));
+    }
+}
+
+#[test]
+fn head_tells_what_get_would_send_and_sends_nothing() {
+    for (path, ..) in TABLE {
+        let (get, head) = (ask("GET", path, &[]).unwrap(), ask("HEAD", path, &[]).unwrap());
+        assert_eq!(head.status(), get.status(), "{path}");
+        assert_eq!(header(&head, "content-length"), length(&get).to_string(), "{path}");
+        assert_eq!(length(&head), 0, "{path}");
+        for name in ["etag", "content-type", "cache-control", "retry-after", "access-control-allow-origin"] {
+            assert_eq!(header(&head, name), header(&get, name), "{path} {name}");
+        }
+    }
+}
+
+#[test]
+fn what_the_viewer_has_is_not_sent_again() {
+    for (path, status, ..) in TABLE.iter().filter(|row| row.1 == 200) {
+        let etag = header(&ask("GET", path, &[]).unwrap(), "etag").to_owned();
+        for held in [etag.clone(), "*".to_owned(), format!("W/{etag}"), format!("\"x\", {etag}")] {
+            for method in ["GET", "HEAD"] {
+                let got = ask(method, path, &[("if-none-match", &held)]).unwrap();
+                assert_eq!((got.status().as_u16(), length(&got)), (304, 0), "{method} {path} {held}");
+                assert_eq!(header(&got, "etag"), etag, "{path}");
+                assert!(!header(&got, "cache-control").is_empty(), "{path}");
+            }
+        }
+        let other = ask("GET", path, &[("if-none-match", "\"other\"")]).unwrap();
+        assert_eq!(other.status().as_u16(), *status, "{path}");
+    }
+    // An error is never "not modified".
+    let missing = ask("GET", "/live01/720p/15.m4s", &[("if-none-match", "*")]).unwrap();
+    assert_eq!(missing.status(), 404);
+}
+
+#[test]
+fn playlists_are_coded_as_the_viewer_takes_them_and_media_never() {
+    for (accepts, coded) in [
+        ("gzip", true),
+        ("br, GZIP;q=0.5", true),
+        ("deflate, gzip", true),
+        ("gzip;q=0", false),
+        ("gzip; q=0", false),
+        ("gzip;q=0.000", false),
+        ("identity", false),
+        ("", false),
+        ("*", false),
+    ] {
+        for path in ["/live01/playlist.m3u8", "/live01/720p/playlist.m3u8"] {
+            let got = ask("GET", path, &[("accept-encoding", accepts)]).unwrap();
+            assert_eq!(header(&got, "content-encoding"), if coded { "gzip" } else { "" }, "{accepts:?}");
+            assert_eq!(header(&got, "vary"), "Accept-Encoding", "{accepts:?}");
+            assert_eq!(header(&got, "etag").ends_with("-gzip\""), coded, "{accepts:?}");
+        }
+        let media = ask("GET", "/live01/720p/12.m4s", &[("accept-encoding", accepts)]).unwrap();
+        assert_eq!(header(&media, "content-encoding"), "", "{accepts:?}");
+    }
+}
+
+#[test]
+fn a_page_of_another_site_may_ask_and_nobody_may_write() {
+    for (path, status, ..) in TABLE.iter().filter(|row| row.1 != 400) {
+        let preflight = ask("OPTIONS", path, &[("origin", "https://tv.example")]).unwrap();
+        assert_eq!((preflight.status().as_u16(), length(&preflight)), (204, 0), "{path}");
+        assert_eq!(header(&preflight, "access-control-allow-methods"), "GET, HEAD, OPTIONS");
+        assert_eq!(header(&preflight, "access-control-allow-origin"), "*");
+        for method in ["PUT", "POST", "DELETE"] {
+            let refused = ask(method, path, &[]).unwrap();
+            assert_eq!(refused.status(), 405, "{method} {path}, GET gives {status}");
+            assert_eq!(header(&refused, "allow"), "GET, HEAD, OPTIONS");
+        }
+    }
+}
+
+#[test]
+fn other_urls_are_left_to_others() {
+    for path in
+        ["/", "/healthz", "/metrics", "/v1/holdings", "/v1/media/live01/a-7/720p/12.m4s", "/assets/x.js"]
+    {
+        assert!(ask("GET", path, &[]).is_none(), "{path}");
+    }
+    assert_eq!(ask("GET", "/anything/", &[]).unwrap().status(), 200);
+}
