@@ -1,0 +1,96 @@
+//! Whatever is killed behind them, the viewers of the origins notice nothing: no stall, no error, no
+//! discontinuity, and the frames of the programme are complete and in order by their codes.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod support;
+
+use support::{
+    browser::{self, Browser},
+    eventually,
+    hls::Playlist,
+    http,
+    record::Recording,
+    stillness,
+    system::System,
+};
+
+/// The default segment duration.
+const SEGMENT_SECONDS: u64 = 2;
+
+#[test]
+fn no_viewer_notices_a_death() {
+    let mut system = System::start_on_the_air();
+    stillness::judge("all but the origins are killed in turn", || {
+        let url = system.url("origin1", "360p/playlist.m3u8");
+        let pages = [system.url("origin1", ""), system.url("origin2", "")];
+        let (reports, recording) = Recording::of(&url, || {
+            let browser = Browser::play(&pages);
+            for part in ["server1", "server2", "worker-a", "worker-b", "discovery", "reporter"] {
+                kill_and_wait(&system, part);
+            }
+            system.kill_supervisor();
+            wait_for_numbers(&system, "origin1", 2);
+            system.supervise();
+            wait_for_numbers(&system, "origin1", 2);
+            browser.stop()
+        });
+        let mut outcome = browser::outcome(&reports);
+        outcome.faults.extend(recording.media_faults(SEGMENT_SECONDS));
+        if !recording.slate().is_empty() {
+            outcome.faults.push(format!("slate was served for {:?}", recording.slate()));
+        }
+        outcome
+    });
+}
+
+/// Kills a part and waits until it does again what it is there for.
+fn kill_and_wait(system: &System, part: &str) {
+    let worker = part.strip_prefix("worker-");
+    let last = worker.map(|worker| eventually(&format!("{part} delivers"), || lineage(system, worker)));
+    let before = system.pid(part);
+    system.kill(part);
+    system.wait_for_another(part, before);
+    match (part, worker) {
+        (_, Some(worker)) => eventually(&format!("{part} delivers again"), || {
+            // The other one is killed next: until then this one delivers.
+            lineage(system, worker).filter(|now| Some(now) != last.as_ref()).map(drop)
+        }),
+        ("server1" | "server2", _) => wait_for_numbers(system, part, 1),
+        ("reporter", _) => eventually("the reporter knows the signal again", || {
+            let answer = http::get(&format!("http://localhost:{}/ingests", system.port(part)))?;
+            answer.text().contains("live01").then_some(())
+        }),
+        _ => wait_for_numbers(system, "origin1", 1),
+    }
+}
+
+fn wait_for_numbers(system: &System, part: &str, count: u64) {
+    let url = system.url(part, "360p/playlist.m3u8");
+    let edge = || Playlist::get(&url)?.edge();
+    let from = eventually(&format!("{part} has an edge"), edge);
+    eventually(&format!("{part} goes on"), || edge().filter(|edge| *edge >= from + count));
+}
+
+/// The newest lineage of a worker, if it is as far as any other on both packagers.
+fn lineage(system: &System, worker: &str) -> Option<String> {
+    let [one, two] = ["server1", "server2"].map(|part| {
+        let answer = http::get(&format!("http://localhost:{}/signals", system.port(part)))?;
+        lineage_on_the_air(&answer.text(), worker)
+    });
+    one.filter(|one| two.as_ref() == Some(one))
+}
+
+/// The newest lineage of a worker in an answer to `/signals`, if it is as far as any other.
+fn lineage_on_the_air(signals: &str, worker: &str) -> Option<String> {
+    let signals: serde_json::Value = serde_json::from_str(signals).ok()?;
+    let signal = signals.get(0)?;
+    let prefix = format!("{worker}-");
+    let name = |one: &serde_json::Value| one["lineage"].as_str().map(ToOwned::to_owned);
+    let of_worker = signal["lineages"]
+        .as_array()?
+        .iter()
+        .filter(|one| name(one).is_some_and(|name| name.starts_with(&prefix)));
+    let newest = of_worker.max_by_key(|one| name(one))?;
+    (newest["newest"].as_u64()? == signal["newest"].as_u64()?).then(|| name(newest))?
+}
