@@ -29,7 +29,7 @@ use airtight_control::{
     restart::{Policy, Restart},
 };
 use airtight_media::{
-    grid::{Grid, Rate},
+    grid::{Grid, Number},
     id::{Lineage, SignalName, WorkerName},
 };
 use anyhow::Context as _;
@@ -182,9 +182,9 @@ async fn work(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn now(grid: &Grid) -> airtight_media::grid::Number {
-    let milliseconds = Rate { scale: NonZeroU32::MIN.saturating_add(999), frame: NonZeroU32::MIN };
-    grid.number(milliseconds.ticks(clock::millis()))
+/// The number of the present moment.
+fn now(grid: &Grid) -> Number {
+    Number(clock::millis() / u64::from(grid.millis.get()))
 }
 
 /// Looks at all that the worker was given and makes the slates; nothing is published yet.
