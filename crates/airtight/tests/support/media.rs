@@ -33,23 +33,24 @@ pub fn complaints(file: &Path) -> String {
     String::from_utf8_lossy(&ffmpeg.output().unwrap().stderr).into_owned()
 }
 
-/// The presentation times of all packets, in order, and how long the packets are, in ticks.
-pub fn packets(file: &Path) -> Vec<(i64, i64)> {
+/// The presentation times of all packets in order, in ticks.
+pub fn times(file: &Path) -> Vec<i64> {
     let mut ffprobe = Command::new("ffprobe");
-    ffprobe.args(["-v", "error", "-show_entries", "packet=pts,duration", "-of", "csv=p=0"]).arg(file);
+    ffprobe.args(["-v", "error", "-show_entries", "packet=pts", "-of", "csv=p=0"]).arg(file);
     let text = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
-    let mut packets: Vec<(i64, i64)> = text
-        .lines()
-        .map(|line| {
-            // More fields follow where a packet has side data.
-            let mut fields = line.split(',');
-            let mut ticks = || fields.next().unwrap().parse().unwrap_or_else(|_| panic!("no ticks: {line}"));
-            (ticks(), ticks())
-        })
-        .collect();
+    // More fields follow where a packet has side data.
+    let pts = |line: &str| line.split(',').next().unwrap().parse();
+    let mut times: Vec<i64> =
+        text.lines().map(|line| pts(line).unwrap_or_else(|_| panic!("no time: {line}"))).collect();
     // Packets come in decoding order.
-    packets.sort_unstable();
-    packets
+    times.sort_unstable();
+    times
+}
+
+/// Where the time from one packet to the next is not that of the first two: a gap or an overlap.
+pub fn gap(times: &[i64]) -> Option<[i64; 2]> {
+    let step = times.get(1)? - times[0];
+    times.windows(2).find(|pair| pair[1] - pair[0] != step).map(|pair| [pair[0], pair[1]])
 }
 
 /// The frame code of every frame of a file in the order of presentation; `None` where there is none.

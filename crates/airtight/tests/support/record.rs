@@ -74,8 +74,8 @@ impl Recording {
         if !complaints.is_empty() {
             faults.push(format!("ffmpeg says: {complaints}"));
         }
-        if media::packets(file.path()).windows(2).any(|pair| pair[0].0 + pair[0].1 != pair[1].0) {
-            faults.push("the timestamps have a gap or an overlap".to_owned());
+        if let Some(gap) = media::gap(&media::times(file.path())) {
+            faults.push(format!("the timestamps have a gap or an overlap: {gap:?}"));
         }
         let codes = media::codes(file.path());
         let mut codes = codes.iter();

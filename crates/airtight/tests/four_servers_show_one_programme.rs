@@ -1,0 +1,101 @@
+//! Whichever server a viewer is pointed at, it is the same programme: both packagers and both origins list
+//! the same tracks and, for every number, the same lines; what they serve decodes; a browser plays each.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod support;
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use support::{
+    browser::{self, Browser, Report},
+    eventually,
+    hls::Playlist,
+    http, media, stillness,
+    system::{SERVERS, System, TRACKS},
+};
+
+/// How long the pages play.
+const PLAYED: Duration = Duration::from_secs(30);
+
+/// Segments that are decoded one after the other.
+const CONSECUTIVE: usize = 10;
+
+#[test]
+fn four_servers_show_one_programme() {
+    let system = System::start_on_the_air();
+    every_server_lists_the_same(&system);
+    // Two cores do not decode four pictures at once beside two encoders.
+    for pair in SERVERS.chunks(2).rev() {
+        stillness::judge(&format!("a browser on {pair:?}"), || {
+            let pages: Vec<_> = pair.iter().map(|server| system.url(server, "")).collect();
+            let browser = Browser::play(&pages);
+            thread::sleep(PLAYED);
+            let reports = browser.stop();
+            let mut outcome = browser::outcome(&reports);
+            outcome.faults.extend(reports.iter().filter_map(Report::pace_fault));
+            outcome
+        });
+    }
+    for track in TRACKS {
+        consecutive_segments_decode(&system, track);
+    }
+}
+
+fn every_server_lists_the_same(system: &System) {
+    let multivariant = |server: &str| http::get(&system.url(server, "playlist.m3u8")).unwrap().text();
+    let expected = multivariant("origin1");
+    for track in TRACKS {
+        assert!(expected.contains(&format!("{track}/playlist.m3u8")), "{expected}");
+    }
+    for server in SERVERS {
+        assert_eq!(multivariant(server), expected, "{server}");
+    }
+    for track in TRACKS {
+        // Playlists that are fetched one after the other may have an edge between them.
+        eventually(&format!("all servers list numbers of {track} in common"), || {
+            let playlist = |server| Playlist::get(&system.url(server, &format!("{track}/playlist.m3u8")));
+            let playlists = SERVERS.map(|server| (server, playlist(server).unwrap()));
+            let common = agree(&playlists);
+            let [.., (_, one), (_, two)] = &playlists;
+            if one.edge() != two.edge() {
+                return None;
+            }
+            assert_eq!(one.text, two.text, "two origins at the same edge");
+            (common >= 3).then_some(())
+        });
+    }
+}
+
+/// How many numbers are listed by more than one; fails if the lines of one differ.
+fn agree(playlists: &[(&str, Playlist)]) -> usize {
+    let mut known = BTreeMap::new();
+    let mut common = 0;
+    for (server, playlist) in playlists {
+        for (number, lines) in &playlist.segments {
+            let (before, expected) = known.entry(*number).or_insert((*server, lines));
+            assert_eq!(lines, *expected, "number {number} on {server} and {before}");
+            common += usize::from(before != server);
+        }
+    }
+    common
+}
+
+fn consecutive_segments_decode(system: &System, track: &str) {
+    let url = |name: &str| system.url("origin1", &format!("{track}/{name}"));
+    let playlist = Playlist::get(&url("playlist.m3u8")).unwrap();
+    let get = |name: &str| {
+        let answer = http::get(&url(name)).unwrap();
+        assert_eq!(answer.status, 200, "{track}/{name}");
+        answer.body
+    };
+    // The newest: they stay in the window while they are fetched.
+    let uris: Vec<_> = playlist.segments.values().filter_map(|lines| lines.last()).collect();
+    assert!(uris.len() >= CONSECUTIVE, "{}", playlist.text);
+    let segments: Vec<_> = uris[uris.len() - CONSECUTIVE..].iter().map(|uri| get(uri)).collect();
+    let file = media::file(&get(playlist.init().unwrap()), segments.iter().map(Vec::as_slice));
+    assert_eq!(media::complaints(file.path()), "", "{track}");
+    let times = media::times(file.path());
+    assert!(times.len() >= CONSECUTIVE * 50, "{track}: {} packets", times.len());
+    assert_eq!(media::gap(&times), None, "{track}: a gap or an overlap");
+}
