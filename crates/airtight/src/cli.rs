@@ -100,6 +100,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Set
     })
 }
 
+/// Whether there is such a command.
+pub fn is_command(name: &str) -> bool {
+    COMMANDS.iter().any(|c| c.name == name)
+}
+
 /// Whether a command reads a setting.
 pub fn reads(command: &str, key: &str) -> bool {
     let reads = |c: &Command| c.name == command && c.keys.contains(&key);

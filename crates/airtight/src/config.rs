@@ -135,6 +135,12 @@ impl Settings {
     fn check_names(&self) -> Result<(), SettingError> {
         for (name, value) in &self.file {
             let section = value.as_table();
+            if section.is_some() && !crate::cli::is_command(name) {
+                return Err(SettingError(format!(
+                    "airtight.toml has an unknown section '[{name}]': a section has the name of a command, \
+                     such as [origin]"
+                )));
+            }
             let names: Vec<&str> =
                 section.map_or_else(|| vec![name.as_str()], |t| t.keys().map(String::as_str).collect());
             if let Some(unknown) = names.iter().find(|n| !is_key(n)) {
@@ -295,6 +301,11 @@ mod tests {
         assert_eq!(unknown, "AIRTIGHT_SEGMNT is no setting: did you mean 'segment'?");
         let unknown = settings(&[], &[], "[origin]\nlisten_on = 1").unwrap_err().to_string();
         assert_eq!(unknown, "airtight.toml has an unknown key 'listen_on': did you mean 'listen'?");
+        let unknown = settings(&[], &[], "[orgin]\nlisten = 1").unwrap_err().to_string();
+        assert_eq!(
+            unknown,
+            "airtight.toml has an unknown section '[orgin]': a section has the name of a command, such as [origin]"
+        );
         assert!(settings(&[], &[], "a\nb = 1").unwrap_err().to_string().starts_with("airtight.toml, line 1"));
     }
 

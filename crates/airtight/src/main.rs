@@ -17,7 +17,7 @@ mod up;
 mod upstream;
 mod worker;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use cli::Invocation;
 use config::SettingError;
@@ -28,17 +28,22 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == child::NAME) {
         let (code, error) = child::exec(std::env::args_os().skip(1));
-        eprintln!("airtight: {error:#}");
+        say(&error);
         return ExitCode::from(code);
     }
     let outcome = cli::parse(std::env::args_os()).map_err(Into::into).and_then(|invocation| run(&invocation));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("airtight: {error:#}");
+            say(&error);
             ExitCode::from(if error.is::<SettingError>() { UNUSABLE } else { 1 })
         }
     }
+}
+
+/// The one sentence of a failure. The exit code tells it, too, so that it may find nobody who reads.
+fn say(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr(), "airtight: {error:#}");
 }
 
 /// Runs the command to its end.

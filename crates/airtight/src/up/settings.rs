@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::str::FromStr;
 
 use airtight_media::id::SignalName;
 
@@ -40,7 +41,8 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     let mut ports = Ports::new();
     for &part in &parts {
         if let Some(port) = part.port() {
-            ports.insert(part, settings.get(port.key, Some(port.seed), port.default)?);
+            let Port(number) = settings.get(port.key, Some(port.seed), Port(port.default))?;
+            ports.insert(part, number);
         }
     }
     let input = settings.opt::<String>("input", Some("INPUT_STREAM_PATH"))?;
@@ -53,6 +55,17 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
         forwarded,
     };
     Ok((system, ports))
+}
+
+/// The number of a port; 0 leaves the choice to the machine.
+struct Port(u16);
+
+impl FromStr for Port {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "expected a whole number from 0 to 65535")
+    }
 }
 
 /// What the workers encode: what was asked for, or the generated programme if there is no media.
@@ -119,6 +132,16 @@ mod tests {
             (Part::Origin2, 2),
         ];
         assert_eq!(ports, Ports::from(expected));
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_refused_with_the_range() {
+        for wrong in ["abc", "65536", "-1"] {
+            let seed = [("ORIGIN_PORT", wrong)];
+            let error = read(&settings(&[("input", "testsrc")], &seed)).unwrap_err().to_string();
+            let expected = "expected a whole number from 0 to 65535";
+            assert_eq!(error, format!("ORIGIN_PORT = '{wrong}' can't be used: {expected}"));
+        }
     }
 
     #[test]

@@ -34,14 +34,18 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn refused(part: Part, address: SocketAddr, error: &io::Error) -> SettingError {
-    let reason = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
-        _ => error.to_string(),
+    let another = part
+        .port()
+        .map_or_else(String::new, |port| format!("choose another port with --{} or {}", port.key, port.seed));
+    let fault = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("another program listens there; end it, or {another}"),
+        io::ErrorKind::PermissionDenied => format!("this user may not listen there; {another}"),
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; choose another one with --host".to_owned()
+        }
+        _ => format!("{error}; {another}"),
     };
-    let remedy = part.port().map_or_else(String::new, |port| {
-        format!("; end it, or choose another port with --{} or {}", port.key, port.seed)
-    });
-    SettingError::new(format!("{address} can't be bound: {reason}{remedy}"))
+    SettingError::new(format!("{address} can't be bound: {fault}"))
 }
 
 #[cfg(test)]
@@ -60,6 +64,16 @@ mod tests {
                 "origin2: {address} can't be bound: another program listens there; end it, or choose \
                  another port with --origin-two-port or ORIGIN_TWO_PORT"
             )
+        );
+    }
+
+    #[test]
+    fn a_foreign_address_is_named_with_the_setting_of_the_host() {
+        // From the range for documentation, so no machine has it.
+        let error = bind(Part::Origin1, SocketAddr::from(([192, 0, 2, 1], 0))).unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "origin1: 192.0.2.1:0 can't be bound: this machine has no such address; choose another one with --host"
         );
     }
 
