@@ -142,9 +142,10 @@ impl Composer {
             Line::Record { record } => self.join(&record),
             Line::Held { piece: Piece::Filled { number, .. }, age_ms, .. } => {
                 self.timeline.peer_published(number);
-                let at = self.millis().saturating_sub_unsigned(age_ms);
+                let now = self.millis();
+                let at = now.saturating_sub_unsigned(age_ms);
                 if let Some(record) = &self.record {
-                    self.arrivals.filled(record, number, at, deadline(record));
+                    self.arrivals.filled(record, number, at, deadline(record), now);
                 }
             }
             Line::Held { piece, age_ms, .. } => {

@@ -117,10 +117,16 @@ impl Arrivals {
         }
     }
 
-    /// A peer showed `number` as slate `at` this time: a deadline tells the phase, too.
-    pub(super) fn filled(&mut self, record: &Record, number: Number, at: i64, patience: i64) {
+    /// A peer showed `number` as slate `at` this time: a deadline tells the phase, too. While no
+    /// lineage is heard the earliest one counts, so that replicas show slate together.
+    pub(super) fn filled(&mut self, record: &Record, number: Number, at: i64, patience: i64, now: i64) {
         let phase = at.saturating_sub(end(record, number)).saturating_sub(patience);
-        self.phase.get_or_insert(phase);
+        let silent = self.healthy(record, now).next().is_none();
+        self.phase = Some(match self.phase {
+            None => phase,
+            Some(known) if silent && is_near(record, phase, known) => phase.min(known),
+            Some(known) => known,
+        });
     }
 
     /// Takes a new look at the phase: the slowest healthy lineage's median, so that a deadline

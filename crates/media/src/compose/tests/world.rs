@@ -147,6 +147,8 @@ struct Link {
     /// Counts connections; what belongs to an earlier one is void.
     turn: u64,
     up: bool,
+    /// The origin knows that it is down.
+    missed: bool,
     /// Everything has been told since.
     listed: Option<u64>,
     /// How much of a packager's log has been told; none after a loss.
@@ -307,6 +309,7 @@ impl World {
                 let link = &self.origins[origin].links[from];
                 if self.origins[origin].life == life && link.turn == turn {
                     let source = source_id(from);
+                    self.origins[origin].links[from].missed = true;
                     self.drive(origin, |composer, now| composer.handle(Event::Down(source), now));
                     self.reach_later(origin, from);
                 }
@@ -339,7 +342,7 @@ impl World {
 }
 
 /// The inits and slates of a lineage; an origin's lie under one name per track.
-fn openings(record: &Record, lineage: &Lineage) -> Vec<Line> {
+pub fn openings(record: &Record, lineage: &Lineage) -> Vec<Line> {
     let mut lines = Vec::new();
     let origin = lineage.worker().as_str() == "origin";
     let eras = if origin { &record.eras[..] } else { record.eras.last().map(std::slice::from_ref).unwrap() };

@@ -35,6 +35,7 @@ impl World {
             origin.composer = Some(Composer::new(policy, expected, now));
         }
         let turn_up = origin.links[from].up;
+        self.origins[o].links[from].missed = false;
         let beats = line == Line::Tick;
         let source = source_id(from);
         self.drive(o, |composer, now| composer.handle(Event::Says(source, line), now));
@@ -176,6 +177,7 @@ impl World {
 
     pub(super) fn fetch(&mut self, o: usize, ticket: Ticket, from: SourceId, piece: Piece, budget: Duration) {
         let (from, life) = (index_of(from), self.origins[o].life);
+        assert!(!self.origins[o].links[from].missed, "{piece:?} is asked of a source that is down");
         self.origins[o].flying += 1;
         self.most_flying = self.most_flying.max(self.origins[o].flying);
         let hangs = match from.checked_sub(PACKAGERS) {

@@ -1,0 +1,251 @@
+//! One composer and one source, spoken to by hand: what only an exact order of events shows.
+
+use std::time::Duration;
+
+use super::{
+    studio::{Ladder, Studio},
+    world::openings,
+};
+use crate::{
+    compose::{Action, Composer, Decision, Event, Policy, SourceId, Ticket},
+    grid::Number,
+    holding::{Line, Piece},
+    id::Lineage,
+    record::Record,
+};
+
+const SOURCE: SourceId = SourceId(0);
+const FIRST: Number = Number(10);
+
+fn at(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+struct Alone {
+    composer: Composer,
+    studio: Studio,
+    record: Record,
+    lineage: Lineage,
+    corrupt: usize,
+}
+
+impl Alone {
+    fn new() -> Self {
+        let mut studio = Studio::new();
+        let record = studio.record(FIRST, Ladder::Picture);
+        let policy = Policy { window_millis: 20_000, settle: at(800) };
+        let composer = Composer::new(policy, [SOURCE], at(0));
+        Self { composer, studio, record, lineage: "a-7".parse().unwrap(), corrupt: 0 }
+    }
+
+    fn say(&mut self, line: Line, now: u64) {
+        self.composer.handle(Event::Says(SOURCE, line), at(now));
+    }
+
+    /// Tells all: the record, init and slate, and the first number.
+    fn list(&mut self, now: u64) {
+        self.say(Line::Reset, now);
+        self.say(Line::Record { record: self.record.clone() }, now);
+        for line in openings(&self.record, &self.lineage) {
+            self.say(line, now);
+        }
+        self.holds(FIRST, now);
+        self.say(Line::Tick, now);
+    }
+
+    fn holds(&mut self, number: Number, now: u64) {
+        let track = self.record.eras[0].tracks[0].name.clone();
+        let piece = Piece::Segment { lineage: self.lineage.clone(), track, number };
+        self.say(Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms: 0 }, now);
+    }
+
+    /// The fetches that are wanted now.
+    fn wanted(&mut self) -> Vec<(Ticket, Piece)> {
+        let mut wanted = Vec::new();
+        while let Some(action) = self.composer.poll() {
+            match action {
+                Action::Fetch { ticket, piece, .. } => wanted.push((ticket, piece)),
+                Action::Decided(Decision::Corrupt { .. }) => self.corrupt += 1,
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    fn one(&mut self) -> (Ticket, Piece) {
+        let wanted = self.wanted();
+        assert_eq!(wanted.len(), 1, "{wanted:?}");
+        wanted[0].clone()
+    }
+
+    fn answer(&mut self, (ticket, piece): &(Ticket, Piece), now: u64) {
+        let track = &self.record.eras[0].tracks[0];
+        let bytes = match piece {
+            Piece::Init { .. } => self.studio.init(track.init),
+            Piece::Slate { .. } => self.studio.slate(track.init),
+            Piece::Segment { number, .. } => self.studio.segment(&self.lineage, track, *number),
+            Piece::Filled { .. } => panic!("nobody fetches that"),
+        };
+        self.composer.handle(Event::Fetched(*ticket, bytes), at(now));
+    }
+
+    /// On the way to the air: init and slate are here, the first segment is asked for.
+    fn opened(&mut self) -> (Ticket, Piece) {
+        self.list(1000);
+        for kind in ["init", "slate"] {
+            let fetch = self.one();
+            assert!(fetch.1.path().unwrap().contains(kind), "{fetch:?}");
+            self.answer(&fetch, 1000);
+        }
+        self.one()
+    }
+}
+
+#[test]
+fn a_fetch_that_failed_is_made_again_after_growing_pauses_without_any_event() {
+    let mut alone = Alone::new();
+    let (mut ticket, piece) = alone.opened();
+    let mut now = 1010;
+    for pause in [200, 400, 800] {
+        alone.composer.handle(Event::Failed(ticket), at(now));
+        assert_eq!(alone.wanted(), []);
+        // Other things may be due before.
+        while now < 1010 + 5000 {
+            let wake = alone.composer.wake_at().unwrap();
+            let since = u64::try_from(wake.as_millis()).unwrap() - now;
+            alone.composer.tick(wake);
+            if let [(next, again)] = &alone.wanted()[..] {
+                assert_eq!((again, since), (&piece, pause));
+                (ticket, now) = (*next, now + since);
+                break;
+            }
+            assert!(since < pause, "woken too late");
+            alone.composer.tick(at(now));
+        }
+    }
+}
+
+#[test]
+fn an_answer_from_before_a_reset_is_void_and_spoils_nothing() {
+    let mut alone = Alone::new();
+    alone.list(1000);
+    let init = alone.one();
+    alone.answer(&init, 1000);
+    let slate = alone.one();
+    alone.say(Line::Reset, 1005);
+    alone.answer(&slate, 1010);
+    assert_eq!((alone.wanted(), alone.corrupt), (Vec::new(), 0));
+    alone.list(1020);
+    let again = alone.one();
+    assert_eq!(again.1, slate.1);
+    alone.answer(&again, 1025);
+    assert!(matches!(alone.one().1, Piece::Segment { number: FIRST, .. }));
+}
+
+#[test]
+fn a_corrupt_copy_is_not_asked_for_again_unless_its_source_begins_anew() {
+    let mut alone = Alone::new();
+    let (ticket, piece) = alone.opened();
+    alone.composer.handle(Event::Fetched(ticket, bytes::Bytes::from_static(b"no media")), at(1010));
+    for now in (1010..1700).step_by(10) {
+        alone.composer.tick(at(now));
+        assert_eq!(alone.wanted(), []);
+    }
+    assert_eq!(alone.corrupt, 1);
+    alone.list(1700);
+    assert_eq!(alone.one().1, piece);
+}
+
+#[test]
+fn what_was_asked_of_a_source_that_is_down_is_asked_elsewhere() {
+    let mut alone = Alone::new();
+    let (ticket, piece) = alone.opened();
+    let other = SourceId(1);
+    for line in openings(&alone.record, &alone.lineage) {
+        alone.composer.handle(Event::Says(other, line), at(1010));
+    }
+    let (signal, held) = (alone.record.signal.clone(), piece.clone());
+    let line = Line::Held { signal, piece: held, length: 1, age_ms: 0 };
+    alone.composer.handle(Event::Says(other, line), at(1010));
+    assert_eq!(alone.wanted(), [], "it is under way");
+    alone.composer.handle(Event::Down(SOURCE), at(1020));
+    let again = alone.one();
+    assert_eq!(again.1, piece);
+    assert_ne!(again.0, ticket);
+}
+
+#[test]
+fn a_source_that_brought_nothing_is_asked_after_the_others() {
+    let mut alone = Alone::new();
+    let (ticket, piece) = alone.opened();
+    let other = SourceId(1);
+    let say = |alone: &mut Alone, number: u64, now| {
+        alone.holds(Number(number), now);
+        let track = piece.track().clone();
+        let piece = Piece::Segment { lineage: alone.lineage.clone(), track, number: Number(number) };
+        let line = Line::Held { signal: alone.record.signal.clone(), piece, length: 1, age_ms: 0 };
+        alone.composer.handle(Event::Says(other, line), at(now));
+    };
+    say(&mut alone, FIRST.0, 1010);
+    alone.composer.handle(Event::Failed(ticket), at(1400));
+    let asked = |alone: &mut Alone| {
+        std::iter::from_fn(|| alone.composer.poll()).find_map(|action| match action {
+            Action::Fetch { ticket, from, piece, .. } => Some((from, (ticket, piece))),
+            _ => None,
+        })
+    };
+    let (from, fetch) = asked(&mut alone).unwrap();
+    assert_eq!(from, other);
+    alone.answer(&fetch, 1410);
+    alone.holds(FIRST.next(), 3000);
+    // The suspect alone has it: better than nobody.
+    let (from, fetch) = asked(&mut alone).unwrap();
+    assert_eq!(from, SOURCE);
+    alone.answer(&fetch, 3010);
+    for number in [FIRST.0 + 2, FIRST.0 + 3] {
+        let now = 1000 + (number - FIRST.0) * 2000;
+        say(&mut alone, number, now);
+        let (from, fetch) = asked(&mut alone).unwrap();
+        assert_eq!(from, SOURCE, "it has brought something since, or its time is over");
+        alone.answer(&fetch, now + 10);
+    }
+}
+
+#[test]
+fn a_composer_that_overslept_does_not_race_through_what_it_missed() {
+    let mut alone = Alone::new();
+    let fetch = alone.opened();
+    alone.answer(&fetch, 1010);
+    let mut edge = FIRST;
+    let mut newest = |alone: &mut Alone| {
+        while let Some(action) = alone.composer.poll() {
+            if let Action::Publish(snapshot) = action {
+                edge = snapshot.edge;
+            }
+        }
+        edge
+    };
+    assert_eq!(newest(&mut alone), FIRST);
+    // Ten numbers are overdue; their media may be in the very next lines.
+    alone.composer.tick(at(21_000));
+    assert_eq!(newest(&mut alone), FIRST.next());
+    assert_eq!(alone.composer.wake_at(), Some(at(22_000)));
+    alone.composer.tick(at(22_000));
+    assert_eq!(newest(&mut alone), FIRST.plus(2));
+}
+
+#[test]
+fn the_newest_lineage_is_known_however_many_came_before() {
+    let mut studio = Studio::new();
+    let record = studio.record(FIRST, Ladder::Both);
+    let mut arrivals = crate::compose::arrival::Arrivals::default();
+    for run in 0..200u64 {
+        let lineage = Lineage::new("a".parse().unwrap(), run);
+        let (number, at) = (FIRST.plus(run), i64::try_from(run * 2000).unwrap());
+        for track in &record.eras[0].tracks {
+            arrivals.arrived(&record, &lineage, &track.name, number, at);
+        }
+        arrivals.observe(&record, at, true);
+        assert_eq!(arrivals.ranked(&record, at).first(), Some(&lineage));
+    }
+}
