@@ -154,8 +154,8 @@ fn a_replica_that_hears_its_peer_alone_takes_its_window_from_it() {
 
 #[test]
 fn an_event_ends_at_its_end_number_on_every_replica() {
-    for ahead in 2..5 {
-        let mut world = World::new(setup(ahead), &[]);
+    for (ahead, heartbeat) in [(2, None), (3, None), (4, None), (3, Some(250))] {
+        let mut world = World::new(Setup { heartbeat, ..setup(ahead) }, &[]);
         world.run(30_000);
         let end = number_at(world.now).plus(ahead);
         let record = crate::record::Record { end: Some(end), ..world.record.clone() };
