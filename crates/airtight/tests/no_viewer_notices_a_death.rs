@@ -29,10 +29,9 @@ fn no_viewer_notices_a_death() {
             for part in ["server1", "server2", "worker-a", "worker-b", "discovery", "reporter"] {
                 kill_and_wait(&system, part);
             }
-            system.kill_supervisor();
-            wait_for_numbers(&system, "origin1", 2);
-            system.supervise();
-            wait_for_numbers(&system, "origin1", 2);
+            for (packager, worker) in [("server1", "a"), ("server2", "b")] {
+                leave_one_path(&mut system, packager, worker);
+            }
             browser.stop()
         });
         let mut outcome = browser::outcome(&reports);
@@ -63,6 +62,24 @@ fn kill_and_wait(system: &System, part: &str) {
         }),
         _ => wait_for_numbers(system, "origin1", 1),
     }
+}
+
+/// Kills the supervisor, a packager and a worker, which stay dead for longer than any deadline; then another
+/// supervisor adopts what lives and starts what does not.
+fn leave_one_path(system: &mut System, packager: &str, worker: &str) {
+    let part = format!("worker-{worker}");
+    let (packager_before, worker_before) = (system.pid(packager), system.pid(&part));
+    let last = eventually(&format!("{part} delivers"), || lineage(system, worker));
+    system.kill_supervisor();
+    system.kill(packager);
+    system.kill(&part);
+    wait_for_numbers(system, "origin1", 3);
+    system.supervise();
+    system.wait_for_another(packager, packager_before);
+    system.wait_for_another(&part, worker_before);
+    eventually(&format!("{part} delivers again"), || {
+        lineage(system, worker).filter(|now| *now != last).map(drop)
+    });
 }
 
 fn wait_for_numbers(system: &System, part: &str, count: u64) {
