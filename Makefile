@@ -79,7 +79,6 @@ clean:
 
 # ---- one part at a time, from source, on the shared folder ./output ----
 
-REPORTER = http://localhost:$${REPORTER_PORT:-2000}
 PACKAGERS = http://localhost:$${SERVER_ONE_PORT:-8080},http://localhost:$${SERVER_TWO_PORT:-9090}
 REPORTER = http://localhost:$${REPORTER_PORT:-2000}
 

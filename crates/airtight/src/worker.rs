@@ -9,7 +9,6 @@ mod event;
 mod file;
 mod generated;
 mod ladder;
-mod playlist;
 mod probe;
 mod run;
 mod shelf;

@@ -1,9 +1,9 @@
-//! HLS playlists: pure text from the record and a window of numbers.
+//! HLS playlists: pure text from the record and a range of numbers.
 //!
 //! Every character is a function of the record, the number and what is published, never of the
 //! bytes that happened to arrive: two servers at the same edge write the same playlist.
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::RangeInclusive};
 
 use jiff::Timestamp;
 
@@ -11,7 +11,6 @@ use crate::{
     grid::{Number, Ticks},
     id::TrackName,
     record::{Content, Record, Track},
-    window::Snapshot,
 };
 
 /// The media type of playlists.
@@ -20,27 +19,21 @@ pub const MEDIA_TYPE: &str = "application/vnd.apple.mpegurl";
 /// fMP4 without low-latency extensions: `EXT-X-MAP` outside of I-frame playlists needs 6.
 const VERSION: u32 = 6;
 
-/// The multivariant playlist of the tracks at the edge.
-pub fn multivariant(snapshot: &Snapshot) -> String {
-    let tracks = snapshot.tracks();
-    let audio: Vec<&Track> = tracks.iter().filter(|t| !t.is_video()).collect();
-    let video: Vec<&Track> = tracks.iter().filter(|t| t.is_video()).collect();
+/// What is spoken is not known (RFC 5646): the tag of every sound.
+const LANGUAGE: &str = "und";
+
+/// The multivariant playlist of `tracks`, whose media playlists lie beside it.
+pub fn multivariant(tracks: &[Track]) -> String {
+    let (video, audio): (Vec<&Track>, Vec<&Track>) = tracks.iter().partition(|t| t.is_video());
     let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     if video.is_empty() {
-        for track in &audio {
-            let (bandwidth, codecs) = (track.bandwidth, &track.codecs);
-            line(&mut out, format_args!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS=\"{codecs}\""));
-            line(&mut out, format_args!("{}/playlist.m3u8", track.name));
-        }
+        audio.into_iter().for_each(|track| variant(&mut out, track, &[]));
+        return out;
     }
-    if !video.is_empty() {
-        for (i, track) in audio.iter().enumerate() {
-            rendition(&mut out, track, i == 0);
-        }
+    for (i, track) in audio.iter().enumerate() {
+        rendition(&mut out, track, i == 0);
     }
-    for track in video {
-        variant(&mut out, track, audio.first().copied());
-    }
+    video.into_iter().for_each(|track| variant(&mut out, track, &audio));
     out
 }
 
@@ -50,37 +43,44 @@ fn rendition(out: &mut String, track: &Track, first: bool) {
     line(
         out,
         format_args!(
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"{name}\",DEFAULT={default},AUTOSELECT=YES,\
-             CHANNELS=\"{channels}\",URI=\"{name}/playlist.m3u8\""
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"{name}\",LANGUAGE=\"{LANGUAGE}\",\
+             DEFAULT={default},AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{name}/playlist.m3u8\""
         ),
     );
 }
 
-fn variant(out: &mut String, track: &Track, audio: Option<&Track>) {
-    let Content::Video { width, height } = track.content else { return };
-    let bandwidth = u64::from(track.bandwidth) + audio.map_or(0, |a| u64::from(a.bandwidth));
-    let codecs = audio.map_or_else(|| track.codecs.clone(), |a| format!("{},{}", track.codecs, a.codecs));
-    let group = audio.map_or("", |_| ",AUDIO=\"audio\"");
-    let rate = thousandths(track.rate.scale.get(), track.rate.frame.get());
-    line(
-        out,
-        format_args!(
-            "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS=\"{codecs}\",RESOLUTION={width}x{height},\
-             FRAME-RATE={rate}{group}"
-        ),
-    );
-    line(out, format_args!("{}/playlist.m3u8", track.name));
+/// A variant is `track` with any one of `audio`: it needs the bandwidth of the largest, and a player
+/// must know the codecs of all. No segment exceeds its track's cap, so the average does not either.
+fn variant(out: &mut String, track: &Track, audio: &[&Track]) {
+    let beside = audio.iter().map(|a| u64::from(a.bandwidth)).max().unwrap_or(0);
+    let bandwidth = u64::from(track.bandwidth) + beside;
+    let mut codecs = vec![track.codecs.as_str()];
+    for other in audio {
+        if !codecs.contains(&other.codecs.as_str()) {
+            codecs.push(&other.codecs);
+        }
+    }
+    let codecs = codecs.join(",");
+    let mut attributes = format!("BANDWIDTH={bandwidth},AVERAGE-BANDWIDTH={bandwidth},CODECS=\"{codecs}\"");
+    if let Content::Video { width, height } = track.content {
+        let rate = thousandths(track.rate.scale.get(), track.rate.frame.get());
+        attributes.push_str(&format!(",RESOLUTION={width}x{height},FRAME-RATE={rate}"));
+    }
+    if !audio.is_empty() {
+        attributes.push_str(",AUDIO=\"audio\"");
+    }
+    line(out, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}/playlist.m3u8", track.name));
 }
 
-/// The media playlist of `track`; `None` if the track is not on offer.
+/// The media playlist of `track` that lists the numbers `listed`; `None` if the last of them has no such
+/// track.
 ///
 /// A track that an era brought is listed from that era on.
-pub fn media(snapshot: &Snapshot, track: &TrackName) -> Option<String> {
-    let record = &snapshot.record;
-    record.track(track, snapshot.edge)?;
-    let lacks = |number: &Number| record.track(track, *number).is_none();
-    let lacking = snapshot.listed().map(|s| s.number).filter(lacks).last();
-    let head = lacking.map_or(snapshot.head, Number::next);
+pub fn media(record: &Record, track: &TrackName, listed: RangeInclusive<Number>) -> Option<String> {
+    let (head, edge) = listed.into_inner();
+    record.track(track, edge)?;
+    let lacking = (head.0..=edge.0).rev().map(Number).find(|n| record.track(track, *n).is_none());
+    let head = lacking.map_or(head, Number::next);
     let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n");
     let target = record.grid.millis.get().div_ceil(1000);
     line(&mut out, format_args!("#EXT-X-TARGETDURATION:{target}"));
@@ -89,7 +89,7 @@ pub fn media(snapshot: &Snapshot, track: &TrackName) -> Option<String> {
     let mut sequence = record.discontinuity(head.minus(1));
     line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}"));
     let mut map = None;
-    for number in snapshot.listed().map(|s| s.number).filter(|n| *n >= head) {
+    for number in (head.0..=edge.0).map(Number) {
         let at = record.track(track, number)?;
         if record.discontinuity(number) != sequence {
             sequence = record.discontinuity(number);
@@ -100,7 +100,7 @@ pub fn media(snapshot: &Snapshot, track: &TrackName) -> Option<String> {
         }
         segment(&mut out, record, at, number);
     }
-    if snapshot.ended() {
+    if record.has_ended_by(edge) {
         line(&mut out, format_args!("#EXT-X-ENDLIST"));
     }
     Some(out)

@@ -4,7 +4,7 @@
 //! index and the bytes of every segment that it lists, and of those that left the list a window
 //! ago at most. It decides nothing: the composer makes it, renderers and servers read it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 
@@ -60,6 +60,8 @@ pub struct Opening {
     pub init: Bytes,
     /// The slate file: under the same init, every picture a keyframe.
     pub slate: Bytes,
+    /// Names the slate's bytes, as an init is named by its own.
+    pub named: InitHash,
 }
 
 /// One version of what is offered.
@@ -81,6 +83,11 @@ impl Snapshot {
     /// The slots that playlists list.
     pub fn listed(&self) -> impl Iterator<Item = &Arc<Slot>> {
         self.slots.iter().filter(|s| s.number >= self.head)
+    }
+
+    /// The numbers that playlists list.
+    pub fn numbers(&self) -> RangeInclusive<Number> {
+        self.listed().next().map_or(self.head, |slot| slot.number)..=self.edge
     }
 
     /// True if no further number will come.
@@ -113,9 +120,8 @@ impl Snapshot {
         Some(&self.openings.get(&hash).filter(|_| known)?.init)
     }
 
-    /// The slate of `track` as it is at the edge.
-    pub fn slate(&self, track: &TrackName) -> Option<&Bytes> {
-        let track = self.record.track(track, self.edge)?;
-        Some(&self.openings.get(&track.init)?.slate)
+    /// The init and the slate of `track` as it is at `number`.
+    pub fn opening(&self, track: &TrackName, number: Number) -> Option<&Opening> {
+        self.openings.get(&self.record.track(track, number)?.init)
     }
 }

@@ -138,10 +138,13 @@ impl Published {
             View::Media(track) => self.media.get(track)?,
         };
         let make = || {
+            let snapshot = &self.snapshot;
             let text = match view {
-                View::Multivariant => hls::multivariant(&self.snapshot),
+                View::Multivariant => hls::multivariant(snapshot.tracks()),
                 // A track without a playlist is not among the cells.
-                View::Media(track) => hls::media(&self.snapshot, track).unwrap_or_default(),
+                View::Media(track) => {
+                    hls::media(&snapshot.record, track, snapshot.numbers()).unwrap_or_default()
+                }
             };
             Ready::new(text, coding)
         };

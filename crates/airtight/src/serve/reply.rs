@@ -1,6 +1,7 @@
 //! The body of every answer of a part that serves viewers.
 
 use std::{
+    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -41,6 +42,31 @@ impl Reply {
     pub fn parts(parts: Arc<[Bytes]>) -> Self {
         Self::Parts { parts, next: 0 }
     }
+
+    /// The bytes of `range`, which lies inside of a body that has not been read yet; nothing is copied.
+    /// What the router streams stays whole.
+    pub fn slice(self, range: RangeInclusive<u64>) -> Self {
+        let (first, end) = (index(*range.start()), index(*range.end()).saturating_add(1));
+        match self {
+            Self::Whole(bytes) => Self::Whole(bytes.map(|b| b.slice(first.min(b.len())..end.min(b.len())))),
+            Self::Parts { parts, .. } => {
+                let mut begin = 0;
+                let selected = parts.iter().filter_map(|part| {
+                    let (from, to) = (first.max(begin), end.min(begin + part.len()));
+                    let piece = (from < to).then(|| part.slice(from - begin..to - begin));
+                    begin += part.len();
+                    piece
+                });
+                Self::parts(selected.collect())
+            }
+            routed @ Self::Routed(_) => routed,
+        }
+    }
+}
+
+/// A place in memory; one beyond it is beyond every body.
+fn index(place: u64) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 impl HttpBody for Reply {

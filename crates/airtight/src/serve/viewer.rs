@@ -6,14 +6,14 @@
 use airtight_media::{
     grid::Number,
     hls,
-    id::SignalName,
+    id::{SignalName, TrackName},
     route::{self, Route},
     window::{Made, Media, Snapshot},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::{page, reply::Reply};
+use super::{condition, page, reply::Reply};
 use crate::publish::{Board, Coding, Offer, Published, View};
 
 /// A playlist is current for half a target duration at the most; a cache asks again by its tag.
@@ -41,7 +41,7 @@ pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>>
             refused
         }
     };
-    not_modified(request.headers(), &mut response);
+    response = condition::apply(request.method(), request.headers(), response);
     if request.method() == Method::HEAD && response.status() != StatusCode::NOT_MODIFIED {
         // The length stays that of the body which GET would send.
         let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
@@ -71,28 +71,31 @@ fn on_air(published: &Published, route: &Route, headers: &HeaderMap) -> Response
             snapshot.init(track, *hash).map(|init| media(INIT_TYPE, init.clone(), &format!("\"{hash}\"")))
         }
         Route::Segment(_, track, number) => snapshot.segment(track, *number).map(|segment| {
-            let tag = tag(segment, &format!("{track}-{number}"));
+            let tag = tag(snapshot, segment, track, *number, "");
             timed(segment, Reply::parts(segment.parts.clone()), &tag)
         }),
         Route::Part(_, track, number, part) => {
             snapshot.part(track, *number, *part).map(|(bytes, segment)| {
-                let tag = tag(segment, &format!("{track}-{number}.{part}"));
+                let tag = tag(snapshot, segment, track, *number, &format!(".{part}"));
                 timed(segment, Reply::bytes(bytes.clone()), &tag)
             })
         }
-        Route::Slate(_, track) => snapshot.slate(track).map(|slate| {
-            let init = snapshot.record.track(track, snapshot.edge).map(|t| t.init.to_string());
-            media(INIT_TYPE, slate.clone(), &format!("\"slate-{}\"", init.unwrap_or_default()))
-        }),
+        Route::Slate(_, track) => snapshot
+            .opening(track, snapshot.edge)
+            .map(|opening| media(INIT_TYPE, opening.slate.clone(), &format!("\"slate-{}\"", opening.named))),
     };
     answer.unwrap_or_else(|| missing(snapshot, route))
 }
 
-/// The entity tag of encoded or filled media: it names the bytes, whoever serves them.
-fn tag(segment: &Media, what: &str) -> String {
+/// The entity tag of encoded or filled media: it names the bytes, whoever serves them. `part` is empty
+/// for the whole segment.
+fn tag(snapshot: &Snapshot, segment: &Media, track: &TrackName, number: Number, part: &str) -> String {
     match &segment.made {
-        Made::By(lineage) => format!("\"{lineage}-{what}\""),
-        Made::Slate => format!("\"slate-{what}\""),
+        Made::By(lineage) => format!("\"{lineage}-{track}-{number}{part}\""),
+        Made::Slate => {
+            let slate = snapshot.opening(track, number).map(|o| o.named.to_string()).unwrap_or_default();
+            format!("\"slate-{slate}-{track}-{number}{part}\"")
+        }
     }
 }
 
@@ -109,12 +112,18 @@ fn playlist(published: &Published, view: View<'_>, headers: &HeaderMap) -> Optio
 }
 
 fn media(kind: &'static str, bytes: Bytes, etag: &str) -> Response<Reply> {
-    ok(kind, FOR_GOOD, etag, Reply::bytes(bytes))
+    in_ranges(ok(kind, FOR_GOOD, etag, Reply::bytes(bytes)))
 }
 
 fn timed(segment: &Media, body: Reply, etag: &str) -> Response<Reply> {
     let lifetime = if segment.made == Made::Slate { PASSING } else { FOR_GOOD };
-    ok(SEGMENT_TYPE, lifetime, etag, body)
+    in_ranges(ok(SEGMENT_TYPE, lifetime, etag, body))
+}
+
+/// Media may be asked for in pieces; a playlist is small, and its versions follow each other.
+fn in_ranges(mut response: Response<Reply>) -> Response<Reply> {
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    response
 }
 
 fn ok(kind: &'static str, lifetime: &'static str, etag: &str, body: Reply) -> Response<Reply> {
@@ -134,7 +143,7 @@ fn respond(status: StatusCode, kind: &'static str, lifetime: &'static str, body:
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("Age, Content-Length, Date, ETag"),
+        HeaderValue::from_static("Accept-Ranges, Age, Content-Length, Content-Range, Date, ETag"),
     );
     response
 }
@@ -188,18 +197,6 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
             name.trim().eq_ignore_ascii_case("gzip") && weight != Some(0.0)
         })
     })
-}
-
-/// Turns an answer that the viewer already has into 304.
-fn not_modified(headers: &HeaderMap, response: &mut Response<Reply>) {
-    let Some(held) = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()) else { return };
-    let Some(etag) = response.headers().get(header::ETAG).and_then(|v| v.to_str().ok()) else { return };
-    let equal = |tag: &str| tag.trim_start_matches("W/") == etag || tag == "*";
-    if response.status() == StatusCode::OK && held.split(',').map(str::trim).any(equal) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response.headers_mut().remove(header::CONTENT_TYPE);
-        *response.body_mut() = Reply::empty();
-    }
 }
 
 #[cfg(test)]

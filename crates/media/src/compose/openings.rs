@@ -29,7 +29,14 @@ pub(super) enum OpeningError {
 #[derive(Debug)]
 struct Held {
     init: Init,
-    slate: Option<(Bytes, Slate)>,
+    slate: Option<HeldSlate>,
+}
+
+#[derive(Debug)]
+struct HeldSlate {
+    bytes: Bytes,
+    named: InitHash,
+    parsed: Slate,
 }
 
 #[derive(Debug, Default)]
@@ -53,10 +60,11 @@ impl Openings {
     pub(super) fn slate(&mut self, init: InitHash, bytes: &Bytes, rate: Rate) -> Result<(), OpeningError> {
         let held = self.held.get_mut(&init).ok_or(OpeningError::NoInit)?;
         let slate = Slate::parse(bytes, &held.init, rate)?;
-        held.slate = Some((bytes.clone(), slate));
+        held.slate = Some(HeldSlate { bytes: bytes.clone(), named: InitHash::of(bytes), parsed: slate });
         let whole = |(hash, held): (&InitHash, &Held)| {
-            let (slate, _) = held.slate.as_ref()?;
-            Some((*hash, Opening { init: held.init.bytes.clone(), slate: slate.clone() }))
+            let slate = held.slate.as_ref()?;
+            let (init, named) = (held.init.bytes.clone(), slate.named);
+            Some((*hash, Opening { init, slate: slate.bytes.clone(), named }))
         };
         self.published = Arc::new(self.held.iter().filter_map(whole).collect());
         Ok(())
@@ -78,8 +86,8 @@ impl Openings {
 
     /// The slate of `track` as segment `number`.
     pub(super) fn stamp(&self, track: &Track, grid: &Grid, number: Number) -> Option<Vec<Bytes>> {
-        let (_, slate) = self.held.get(&track.init)?.slate.as_ref()?;
-        Some(slate.stamp(grid, number))
+        let slate = self.held.get(&track.init)?.slate.as_ref()?;
+        Some(slate.parsed.stamp(grid, number))
     }
 
     pub(super) fn published(&self) -> Arc<BTreeMap<InitHash, Opening>> {

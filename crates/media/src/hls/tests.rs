@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     grid::{Grid, Rate},
     record::Era,
-    window::Slot,
+    window::{Slot, Snapshot},
 };
 
 /// A number of these days.
@@ -72,8 +72,16 @@ fn second_opinion(text: &str) -> Vec<hls::Tag<'_>> {
     tags
 }
 
+fn multivariant(snapshot: &Snapshot) -> String {
+    super::multivariant(snapshot.tracks())
+}
+
+fn media(snapshot: &Snapshot, name: &str) -> Option<String> {
+    super::media(&snapshot.record, &name.parse().unwrap(), snapshot.numbers())
+}
+
 fn playlist(snapshot: &Snapshot, name: &str) -> String {
-    let text = media(snapshot, &name.parse().unwrap()).unwrap();
+    let text = media(snapshot, name).unwrap();
     second_opinion(&text);
     text
 }
@@ -86,10 +94,10 @@ fn a_multivariant_playlist_of_pictures_and_sound() {
 #EXTM3U
 #EXT-X-VERSION:6
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"audio/playlist.m3u8\"
-#EXT-X-STREAM-INF:BANDWIDTH=3128000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO=\"audio\"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"audio\",LANGUAGE=\"und\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"audio/playlist.m3u8\"
+#EXT-X-STREAM-INF:BANDWIDTH=3128000,AVERAGE-BANDWIDTH=3128000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO=\"audio\"
 720p/playlist.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=928000,CODECS=\"avc1.64001e,mp4a.40.2\",RESOLUTION=640x360,FRAME-RATE=25.000,AUDIO=\"audio\"
+#EXT-X-STREAM-INF:BANDWIDTH=928000,AVERAGE-BANDWIDTH=928000,CODECS=\"avc1.64001e,mp4a.40.2\",RESOLUTION=640x360,FRAME-RATE=25.000,AUDIO=\"audio\"
 360p/playlist.m3u8
 ";
     assert_eq!(text, expected);
@@ -102,6 +110,17 @@ fn a_multivariant_playlist_of_pictures_and_sound() {
 }
 
 #[test]
+fn a_variant_states_what_any_of_its_sounds_needs() {
+    let opus = Track { codecs: "opus".to_owned(), bandwidth: 160_000, ..sound("wide") };
+    let snapshot = snapshot(&[(0, vec![hd("ef56", PAL), sound("audio"), sound("clean"), opus])], 0, 3, None);
+    let text = multivariant(&snapshot);
+    let variant = "BANDWIDTH=3160000,AVERAGE-BANDWIDTH=3160000,CODECS=\"avc1.64001f,mp4a.40.2,opus\",";
+    assert!(text.contains(variant), "{text}");
+    assert_eq!(text.matches("DEFAULT=YES").count(), 1, "{text}");
+    second_opinion(&text);
+}
+
+#[test]
 fn a_multivariant_playlist_of_sound_alone() {
     let snapshot = snapshot(&[(0, vec![sound("audio"), sound("clean")])], 0, 3, None);
     let text = multivariant(&snapshot);
@@ -109,9 +128,9 @@ fn a_multivariant_playlist_of_sound_alone() {
 #EXTM3U
 #EXT-X-VERSION:6
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-STREAM-INF:BANDWIDTH=128000,CODECS=\"mp4a.40.2\"
+#EXT-X-STREAM-INF:BANDWIDTH=128000,AVERAGE-BANDWIDTH=128000,CODECS=\"mp4a.40.2\"
 audio/playlist.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=128000,CODECS=\"mp4a.40.2\"
+#EXT-X-STREAM-INF:BANDWIDTH=128000,AVERAGE-BANDWIDTH=128000,CODECS=\"mp4a.40.2\"
 clean/playlist.m3u8
 ";
     assert_eq!(text, expected);
@@ -126,7 +145,7 @@ fn a_multivariant_playlist_of_pictures_alone() {
 #EXTM3U
 #EXT-X-VERSION:6
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-STREAM-INF:BANDWIDTH=3000000,CODECS=\"avc1.64001f\",RESOLUTION=1280x720,FRAME-RATE=29.970
+#EXT-X-STREAM-INF:BANDWIDTH=3000000,AVERAGE-BANDWIDTH=3000000,CODECS=\"avc1.64001f\",RESOLUTION=1280x720,FRAME-RATE=29.970
 720p/playlist.m3u8
 ";
     assert_eq!(text, expected);
@@ -154,7 +173,7 @@ fn a_media_playlist() {
 897738823.m4s
 ";
     assert_eq!(playlist(&snapshot, "720p"), expected);
-    assert_eq!(media(&snapshot, &"audio".parse().unwrap()), None);
+    assert_eq!(media(&snapshot, "audio"), None);
 }
 
 #[test]

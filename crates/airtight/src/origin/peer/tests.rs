@@ -21,7 +21,11 @@ fn snapshot(edge: u64, slate: &[u64]) -> Snapshot {
         bandwidth: 3_000_000,
         init: HASH.parse().unwrap(),
     };
-    let opening = Opening { init: Bytes::from_static(b"init"), slate: Bytes::from_static(b"slate") };
+    let opening = Opening {
+        init: Bytes::from_static(b"init"),
+        slate: Bytes::from_static(b"slate"),
+        named: HASH.parse().unwrap(),
+    };
     let openings = Arc::new(BTreeMap::from([(track.init, opening)]));
     let slot = |n: u64| {
         let made = if slate.contains(&n) { Made::Slate } else { Made::By("a-7".parse().unwrap()) };

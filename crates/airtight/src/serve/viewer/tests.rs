@@ -7,6 +7,7 @@ use airtight_media::{
     window::{Opening, Slot},
 };
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 
 use super::*;
 
@@ -26,7 +27,8 @@ fn board() -> Board {
         bandwidth: 3_000_000,
         init: HASH.parse().unwrap(),
     };
-    let opening = Opening { init: Bytes::from_static(b"init"), slate: Bytes::from_static(b"a slate") };
+    let (init, slate) = (Bytes::from_static(b"init"), Bytes::from_static(b"a slate"));
+    let opening = Opening { init, slate, named: "fedcba9876543210".parse().unwrap() };
     let openings = Arc::new(BTreeMap::from([(track.init, opening)]));
     let slot = |n| {
         let made = if n == 14 { Made::Slate } else { Made::By("a-7".parse().unwrap()) };
@@ -77,12 +79,26 @@ const TABLE: &[Row] = &[
     ("/live01/720p/init-0123456789abcdef.mp4", 200, "video/mp4", KEPT, "\"0123456789abcdef\"", Some(4)),
     ("/live01/720p/init-0123456789abcdee.mp4", 404, TEXT, "max-age=1", "", None),
     ("/live01/1080p/init-0123456789abcdef.mp4", 404, TEXT, "max-age=1", "", None),
-    ("/live01/720p/slate.mp4", 200, "video/mp4", KEPT, "\"slate-0123456789abcdef\"", Some(7)),
+    ("/live01/720p/slate.mp4", 200, "video/mp4", KEPT, "\"slate-fedcba9876543210\"", Some(7)),
     ("/live01/720p/12.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-12\"", Some(8)),
     ("/live01/720p/11.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-11\"", Some(8)),
     ("/live01/720p/12.1.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-12.1\"", Some(5)),
-    ("/live01/720p/14.m4s", 200, "video/iso.segment", "no-store", "\"slate-720p-14\"", Some(8)),
-    ("/live01/720p/14.0.m4s", 200, "video/iso.segment", "no-store", "\"slate-720p-14.0\"", Some(3)),
+    (
+        "/live01/720p/14.m4s",
+        200,
+        "video/iso.segment",
+        "no-store",
+        "\"slate-fedcba9876543210-720p-14\"",
+        Some(8),
+    ),
+    (
+        "/live01/720p/14.0.m4s",
+        200,
+        "video/iso.segment",
+        "no-store",
+        "\"slate-fedcba9876543210-720p-14.0\"",
+        Some(3),
+    ),
     ("/live01/720p/12.2.m4s", 404, TEXT, "max-age=1", "", None),
     ("/live01/720p/10.m4s", 410, TEXT, "max-age=1", "", None),
     ("/live01/720p/15.m4s", 404, TEXT, "max-age=1", "", None),
@@ -144,6 +160,63 @@ fn what_the_viewer_has_is_not_sent_again() {
     // An error is never "not modified".
     let missing = ask("GET", "/live01/720p/15.m4s", &[("if-none-match", "*")]).unwrap();
     assert_eq!(missing.status(), 404);
+}
+
+/// Headers of a request for the eight bytes `onethree`, which are in two parts; status, `Content-Range`, body.
+type Pieces = (&'static [(&'static str, &'static str)], u16, &'static str, &'static str);
+
+const RANGES: &[Pieces] = &[
+    (&[("range", "bytes=0-2")], 206, "bytes 0-2/8", "one"),
+    (&[("range", "bytes=2-3")], 206, "bytes 2-3/8", "et"),
+    (&[("range", "bytes=3-")], 206, "bytes 3-7/8", "three"),
+    (&[("range", "bytes=-2")], 206, "bytes 6-7/8", "ee"),
+    (&[("range", "bytes=0-99")], 206, "bytes 0-7/8", "onethree"),
+    (&[("range", "bytes=8-")], 416, "bytes */8", "the range lies outside of 8 bytes\n"),
+    (&[("range", "bytes=3-2")], 200, "", "onethree"),
+    (&[("range", "bytes=0-1,4-5")], 200, "", "onethree"),
+    (&[("range", "bytes=2-3"), ("if-range", "\"a-7-720p-12\"")], 206, "bytes 2-3/8", "et"),
+    (
+        &[("range", "bytes=8-"), ("if-range", "\"a-7-720p-12\"")],
+        416,
+        "bytes */8",
+        "the range lies outside of 8 bytes\n",
+    ),
+    (&[("range", "bytes=2-3"), ("if-range", "\"b-7-720p-12\"")], 200, "", "onethree"),
+    (&[("range", "bytes=8-"), ("if-range", "\"b-7-720p-12\"")], 200, "", "onethree"),
+    (&[("range", "bytes=2-3"), ("if-range", "W/\"a-7-720p-12\"")], 200, "", "onethree"),
+    (&[("range", "bytes=2-3"), ("if-range", "Tue, 24 Nov 2026 06:00:00 GMT")], 200, "", "onethree"),
+    (&[("range", "bytes=2-3"), ("if-none-match", "\"a-7-720p-12\"")], 304, "", ""),
+    (&[("range", "bytes=2-3"), ("if-none-match", "\"b-7-720p-12\"")], 206, "bytes 2-3/8", "et"),
+];
+
+#[tokio::test]
+async fn media_may_be_asked_for_in_pieces_of_one_copy() {
+    for (headers, status, range, body) in RANGES {
+        let got = ask("GET", "/live01/720p/12.m4s", headers).unwrap();
+        assert_eq!(got.status().as_u16(), *status, "{headers:?}");
+        assert_eq!(header(&got, "content-range"), *range, "{headers:?}");
+        assert_eq!(header(&got, "accept-ranges"), "bytes", "{headers:?}");
+        if *status == 206 {
+            assert_eq!(header(&got, "etag"), "\"a-7-720p-12\"", "{headers:?}");
+            assert_eq!(header(&got, "cache-control"), KEPT, "{headers:?}");
+        }
+        let bytes = got.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(bytes, body.as_bytes(), "{headers:?}");
+    }
+}
+
+#[test]
+fn ranges_are_for_get_and_for_media() {
+    let range = [("range", "bytes=0-1")];
+    let head = ask("HEAD", "/live01/720p/12.m4s", &range).unwrap();
+    assert_eq!((head.status().as_u16(), header(&head, "content-length")), (200, "8"));
+    for (path, kind) in TABLE.iter().filter(|row| row.1 == 200).map(|row| (row.0, row.2)) {
+        let (got, media) = (ask("GET", path, &range).unwrap(), kind != PLAYLIST_TYPE);
+        assert_eq!(got.status().as_u16(), if media { 206 } else { 200 }, "{path}");
+        assert_eq!(header(&got, "accept-ranges"), if media { "bytes" } else { "" }, "{path}");
+    }
+    // An error has no ranges.
+    assert_eq!(ask("GET", "/live01/720p/15.m4s", &range).unwrap().status(), 404);
 }
 
 #[test]

@@ -11,9 +11,10 @@ use std::{
 
 use airtight_media::{
     grid::{Grid, Number},
+    hls,
     holding::{Piece, Place},
     id::{Lineage, SignalName, TrackName},
-    record::{Record, Track},
+    record::{Era, Record, Track},
 };
 use bytes::Bytes;
 use tempfile::NamedTempFile;
@@ -21,7 +22,7 @@ use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use super::{Destination, Outcome};
-use crate::worker::{clock, playlist, shelf::Item};
+use crate::worker::{clock, shelf::Item};
 
 /// Permissions as other programs write them: packagers may run as another user.
 const MODE: u32 = 0o644;
@@ -46,8 +47,8 @@ pub struct Folder {
     contents: Arc<Contents>,
     /// The segments of each track of a run that its playlist names: the newest ones without a gap.
     listed: BTreeMap<(Lineage, TrackName), (Number, Number)>,
-    /// The last number of the event, once it has ended.
-    end: Option<Number>,
+    /// What the playlists of a run say: its tracks, and the last number of the event, once it has ended.
+    record: Record,
     /// The newest number after which old media was looked for.
     swept: Option<Number>,
 }
@@ -55,7 +56,10 @@ pub struct Folder {
 impl Folder {
     /// The folder with these contents.
     pub fn new(contents: Contents) -> Self {
-        Self { contents: Arc::new(contents), listed: BTreeMap::new(), end: None, swept: None }
+        let Contents { signal, grid, tracks, .. } = &contents;
+        let (signal, eras) = (signal.clone(), vec![Era { first: Number(0), tracks: tracks.clone() }]);
+        let record = Record { signal, grid: *grid, first: Number(0), eras, end: None };
+        Self { contents: Arc::new(contents), listed: BTreeMap::new(), record, swept: None }
     }
 
     /// Notes that a segment is there; the texts of the playlists that name it, innermost first.
@@ -71,14 +75,14 @@ impl Folder {
         // Two fewer than are kept, so that no line names what is being removed.
         let kept = number.minus((retention_ms / u64::from(grid.millis.get())).saturating_sub(2));
         self.listed.insert(key, (first.max(kept), number));
-        let Some(about) = tracks.iter().find(|t| t.name == *track) else { return Vec::new() };
-        let ended = self.end.is_some_and(|end| number >= end);
-        let text = playlist::media(about, grid, first.max(kept), number, ended);
+        let Some(text) = hls::media(&self.record, track, first.max(kept)..=number) else {
+            return Vec::new();
+        };
         let mut texts = vec![(Place::TrackPlaylist(signal.clone(), lineage.clone(), track.clone()), text)];
         let complete = tracks.iter().all(|t| self.listed.contains_key(&(lineage.clone(), t.name.clone())));
         if known.is_none() && complete {
             let place = Place::LineagePlaylist(signal.clone(), lineage.clone());
-            texts.push((place, playlist::multivariant(tracks)));
+            texts.push((place, hls::multivariant(tracks)));
         }
         texts
     }
@@ -114,7 +118,7 @@ impl fmt::Display for Folder {
 
 impl Destination for Folder {
     async fn record(&mut self, record: &Record) -> Outcome {
-        self.end = record.end;
+        self.record.end = record.end;
         let (contents, record) = (self.contents.clone(), record.clone());
         let written = spawn_blocking(move || merge(&contents.root, &record)).await;
         match written.unwrap_or_else(|end| Err(Merge::Io(io::Error::other(end)))) {

@@ -133,8 +133,10 @@ impl Rules {
 
     fn texts(&mut self, o: usize, snapshot: &Snapshot, about: &str) {
         let name = |s: &Snapshot| s.tracks().iter().map(|t| t.name.clone()).collect::<Vec<_>>();
-        let texts: BTreeMap<_, _> =
-            name(snapshot).into_iter().map(|t| (t.clone(), hls::media(snapshot, &t).unwrap())).collect();
+        let texts: BTreeMap<_, _> = name(snapshot)
+            .into_iter()
+            .map(|t| (t.clone(), hls::media(&snapshot.record, &t, snapshot.numbers()).unwrap()))
+            .collect();
         for (track, text) in &texts {
             let listed = listed(text);
             assert_eq!(listed.last().unwrap().number, snapshot.edge.0, "{about}");
@@ -142,7 +144,7 @@ impl Rules {
                 allowed_change(before, text, about);
             }
         }
-        let all = (hls::multivariant(snapshot), texts.clone());
+        let all = (hls::multivariant(snapshot.tracks()), texts.clone());
         let known = self.at_edge.entry((snapshot.edge, snapshot.ended())).or_insert_with(|| all.clone());
         assert_eq!(*known, all, "replicas differ {about}");
         while self.at_edge.len() > 64 {
