@@ -87,6 +87,14 @@ impl Client {
         self.send(Request::get(url).body(Full::default())?, budget).await
     }
 
+    /// Gets `url`, whatever the status, with a body of at most `bytes`. Whoever awaits it bounds the time.
+    ///
+    /// # Errors
+    /// No whole answer of that length.
+    pub async fn get_unhurried(&self, url: &str, bytes: usize) -> Result<Answer, Fault> {
+        self.exchange(Request::get(url).body(Full::default())?, bytes).await
+    }
+
     /// Posts JSON to `url`.
     ///
     /// # Errors

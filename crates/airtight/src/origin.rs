@@ -16,16 +16,19 @@ use std::{
 };
 
 use airtight_control::ingest::PartUrl;
-use airtight_media::compose::Policy;
+use airtight_media::{compose::Policy, id::SignalName};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tracing::info;
 
 use crate::{
     config::{SettingError, Settings},
     http::Client,
-    publish::{Board, Desk},
+    publish::{Board, Desk, Offer},
     serve::{
         health::Health,
         listen::{self, Address},
@@ -40,6 +43,9 @@ use crate::{
 /// How long an origin that has just begun waits for feeds and backfill before it shows slate for
 /// what is missing.
 const SETTLE: Duration = Duration::from_millis(800);
+/// For the signals of the saved answer to have a window again, before anybody is served. A signal without any
+/// media must not keep the others off the air.
+const START: Duration = Duration::from_secs(1);
 /// Lines of feeds that wait for the composers.
 const NEWS: usize = 1024;
 
@@ -98,7 +104,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut sources = sources::Sources::new(client.clone(), news, directory.clone(), expected.clone());
     sources.follow_always(&config.packagers, &config.peers);
     let ask = reporter::Ask { client: client.clone(), reporter: config.reporter, saved };
-    let following = tokio::spawn(sources.run(ask, board.clone()));
+    let remembered = ask.remembered();
+    sources.take(&remembered, &board);
+    let promised: Vec<_> = remembered.iter().map(|ingest| ingest.signal.clone()).collect();
+    let run = sources.run(ask, remembered, board.clone());
+    let ended = stop.clone();
+    let following = tokio::spawn(async move {
+        // It has no end of its own.
+        let _ = ended.run_until_cancelled(run).await;
+    });
     let desk = Desk {
         policy: Policy {
             window_millis: u64::try_from(config.window.as_millis()).unwrap_or(u64::MAX),
@@ -120,8 +134,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let app =
         routes::App { board: board.clone(), health: health.clone(), sources, registry, stop: stop.clone() };
     let shards = Shards::start(&board, &routes::router(app), &health, &stop)?;
+    let _ = timeout(START, on_air(&board, &promised)).await;
     info!("listening on http://{}", listener.local_addr()?);
-    let served = shards.serve_beside(listener, stop, composing).await;
-    following.abort();
-    served
+    let tasks = vec![("composes", composing), ("follows packagers and peers", following)];
+    shards.serve_beside(listener, stop, tasks).await
+}
+
+/// Waits until each of `signals` has a window: viewers who had one from the process before are never told that
+/// there is none. They wait in the socket meanwhile.
+async fn on_air(board: &Board, signals: &[SignalName]) {
+    let is_on = |offer: Option<&Offer>| matches!(offer, Some(Offer::On(_)));
+    board.wait_until(|offers| signals.iter().all(|signal| is_on(offers.get(signal)))).await;
 }

@@ -137,8 +137,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let router = routes::router(store, health.clone(), stop.clone());
     let shards = Shards::start(&board, &router, &health, &stop)?;
     info!("listening on http://{}", listener.local_addr()?);
-    shards.serve_beside(listener, stop, composing).await?;
-    expiring.await.context("the task that lets go what has expired")?;
+    let tasks = vec![("composes", composing), ("lets go what has expired", expiring)];
+    shards.serve_beside(listener, stop, tasks).await?;
     match filling {
         Filling::Once(looking) => looking.await.context("the task that looks through the spool")?,
         Filling::Always(watching) => drop(watching),

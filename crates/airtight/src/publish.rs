@@ -46,14 +46,17 @@ pub enum News {
 
 /// Where media are fetched from.
 pub trait Fetch: Send + Sync + 'static {
-    /// Brings the bytes of a piece from a source. Never retries: the composer decides.
+    /// Brings the bytes of a piece from a source. Never retries: the composer decides. Whoever awaits
+    /// them bounds the time.
     fn fetch(
         &self,
         from: SourceId,
         signal: &SignalName,
         piece: &Piece,
-        budget: Duration,
     ) -> BoxFuture<'static, anyhow::Result<Bytes>>;
+
+    /// What people call a source.
+    fn name(&self, source: SourceId) -> String;
 }
 
 /// Everything that the loop needs.
@@ -182,7 +185,7 @@ fn carry_out(
     while let Some(action) = composer.poll() {
         match action {
             Action::Fetch { ticket, from, piece, budget } => {
-                let bytes = desk.media.fetch(from, signal, &piece, budget);
+                let bytes = desk.media.fetch(from, signal, &piece);
                 let signal = signal.clone();
                 fetches.push(Box::pin(async move {
                     let late = || anyhow::anyhow!("no answer within {budget:?}");
@@ -191,7 +194,10 @@ fn carry_out(
                 }));
             }
             Action::Publish(snapshot) => desk.board.publish(signal, snapshot),
-            Action::Decided(decision) => desk.board.figures.decided(signal, &decision),
+            Action::Decided(decision) => {
+                let name = |source| desk.media.name(source);
+                desk.board.figures.decided(signal, &decision, name);
+            }
         }
     }
 }

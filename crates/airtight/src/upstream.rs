@@ -5,7 +5,7 @@
 mod feed;
 mod lines;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use airtight_control::ingest::PartUrl;
 use airtight_media::{compose::SourceId, holding::Piece, id::SignalName};
@@ -15,10 +15,7 @@ use bytes::Bytes;
 pub use feed::follow;
 use futures_util::future::BoxFuture;
 
-use crate::{
-    http::{Budget, Client},
-    publish::Fetch,
-};
+use crate::{http::Client, publish::Fetch};
 
 /// The longest piece that is taken: as long as a packager takes.
 const LONGEST: usize = 64 << 20;
@@ -41,7 +38,6 @@ impl Fetch for Upstream {
         from: SourceId,
         signal: &SignalName,
         piece: &Piece,
-        budget: Duration,
     ) -> BoxFuture<'static, anyhow::Result<Bytes>> {
         let client = self.client.clone();
         let url = self.directory.load().get(&from).cloned();
@@ -49,12 +45,31 @@ impl Fetch for Upstream {
         Box::pin(async move {
             let url = url.with_context(|| format!("{from} is gone"))?;
             let path = path.context("a filled number is made, not fetched")?;
-            let answer = client.get(&format!("{url}{path}"), Budget { time: budget, bytes: LONGEST }).await;
+            let answer = client.get_unhurried(&format!("{url}{path}"), LONGEST).await;
             let answer = answer.with_context(|| format!("{url}{path}"))?;
             if !answer.status.is_success() {
                 bail!("{url}{path} answers {}: {}", answer.status, answer.sentence());
             }
             Ok(answer.body)
         })
+    }
+
+    fn name(&self, source: SourceId) -> String {
+        self.directory.load().get(&source).map_or_else(|| source.to_string(), ToString::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_called_by_its_url() {
+        let peer = SourceId(1 << 16);
+        let directory = BTreeMap::from([(peer, "http://localhost:8001".parse().unwrap())]);
+        let directory = Arc::new(ArcSwap::new(Arc::new(directory)));
+        let upstream = Upstream { client: Client::new(), directory };
+        assert_eq!(upstream.name(peer), "http://localhost:8001");
+        assert_eq!(upstream.name(SourceId(7)), "source 7");
     }
 }

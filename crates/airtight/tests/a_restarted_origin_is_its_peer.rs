@@ -1,5 +1,5 @@
 //! An origin that is killed and started anew serves, within one second, what its peer serves: the same
-//! playlist at the same edge, and no number goes back for the viewers it had.
+//! playlist at the same edge, and no number goes back for the viewers it had. None of them is ever refused.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use support::{
     hls::Playlist,
+    http,
     record::contradictions,
     stillness::{self, Outcome},
     system::{System, TRACKS},
@@ -37,10 +38,19 @@ fn faults_of_a_restart(system: &System, origin: &str, peer: &str) -> Vec<String>
     let pid = system.pid(origin);
     system.kill(origin);
     let mut faults = Vec::new();
+    // Whoever asks waits in the socket until the origin has an answer.
+    let ask = |path: &str, faults: &mut Vec<String>| {
+        let answer = http::get(&system.url(origin, path))?;
+        if answer.status != 200 {
+            faults.push(format!("{origin} answers {} to {path}: {}", answer.status, answer.text()));
+        }
+        (answer.status == 200).then(|| answer.text())
+    };
     for (track, before) in TRACKS.into_iter().zip(before) {
         let (same, age) = within(Duration::from_secs(20), &format!("{origin} is as {peer}"), || {
+            ask("playlist.m3u8", &mut faults)?;
+            let own = Playlist::parse(&ask(&format!("{track}/playlist.m3u8"), &mut faults)?);
             let process = system.process(origin).filter(|process| process.pid != pid)?;
-            let own = playlist(origin, track)?;
             faults.extend(contradictions(&before, &own));
             let age = process.age();
             // The peer may have moved on meanwhile; then both are asked again.

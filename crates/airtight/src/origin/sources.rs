@@ -89,17 +89,15 @@ impl Sources {
         }
         let id = SourceId(self.next);
         self.next += 1;
-        info!("{id} is {url}");
+        info!("{} {url} is followed", if id.0 < FIRST_PEER { "Packager" } else { "Peer" });
         let pulse = Pulse::new();
         let feed = follow(self.client.clone(), url.clone(), id, self.news.clone(), pulse.clone());
         let task = tokio::spawn(feed).abort_handle();
         self.followed.insert(url.clone(), Source { id, always, named: Instant::now(), pulse, task });
     }
 
-    /// Asks the reporter again and again.
-    pub(super) async fn run(mut self, ask: Ask, board: Arc<Board>) {
-        let mut last = ask.remembered();
-        self.take(&last, &board);
+    /// Asks the reporter again and again; `last` is the last good answer that is known.
+    pub(super) async fn run(mut self, ask: Ask, mut last: Vec<Ingest>, board: Arc<Board>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reachable = true;
@@ -117,8 +115,8 @@ impl Sources {
                     }
                 }
                 Err(error) if std::mem::replace(&mut reachable, false) => {
-                    let reporter = &ask.reporter;
-                    warn!("The reporter {reporter} gives no answer, its last good one holds: {error:#}");
+                    let (reporter, meanwhile) = (&ask.reporter, meanwhile(&last));
+                    warn!("The reporter {reporter} gives no answer, {meanwhile}: {error:#}");
                 }
                 Err(_) => {}
             }
@@ -126,7 +124,8 @@ impl Sources {
         }
     }
 
-    fn take(&mut self, answer: &[Ingest], board: &Board) {
+    /// Makes the signals of an answer known and follows their packagers.
+    pub(super) fn take(&mut self, answer: &[Ingest], board: &Board) {
         for ingest in answer {
             board.declare(&ingest.signal);
             for url in &ingest.packagers {
@@ -158,6 +157,14 @@ impl Sources {
             changed
         });
         self.directory.store(Arc::new(ids));
+    }
+}
+
+/// What holds while there is no answer.
+fn meanwhile(last: &[Ingest]) -> &'static str {
+    match last.is_empty() {
+        true => "and none is kept: only --packagers and --peers are followed",
+        false => "its last good one holds",
     }
 }
 
@@ -210,6 +217,12 @@ mod tests {
         sources.take(&[], &board);
         sources.forget();
         assert_eq!(sources.followed.keys().collect::<Vec<_>>(), [&url(1)]);
+    }
+
+    #[test]
+    fn an_answer_holds_only_if_there_was_one() {
+        assert_eq!(meanwhile(&[]), "and none is kept: only --packagers and --peers are followed");
+        assert_eq!(meanwhile(&answer(&[1])), "its last good one holds");
     }
 
     #[tokio::test]

@@ -35,10 +35,13 @@ impl Fetch for Local {
         _from: SourceId,
         signal: &SignalName,
         piece: &Piece,
-        _budget: Duration,
     ) -> BoxFuture<'static, anyhow::Result<Bytes>> {
         let (store, signal, piece) = (self.0.clone(), signal.clone(), piece.clone());
         Box::pin(async move { Ok(store.get(&signal, &piece).await?) })
+    }
+
+    fn name(&self, _source: SourceId) -> String {
+        "the folder".to_owned()
     }
 }
 
@@ -64,12 +67,7 @@ pub(super) async fn compose(
 /// Waits until every signal that is known is on the board: a viewer that comes back is never told that there is
 /// no such signal.
 pub(super) async fn announced(store: &Store, board: &Board) {
-    let mut changes = board.changes();
-    while store.signals().iter().any(|signal| board.offer(signal).is_none()) {
-        if changes.changed().await.is_err() {
-            return;
-        }
-    }
+    board.wait_until(|offers| store.signals().iter().all(|signal| offers.contains_key(signal))).await;
 }
 
 async fn tell(store: Store, news: mpsc::Sender<(SourceId, News)>) {

@@ -28,7 +28,8 @@ pub enum Offer {
     On(Arc<Published>),
 }
 
-type Signals = BTreeMap<SignalName, Offer>;
+/// Signals, and what is offered of each.
+pub type Signals = BTreeMap<SignalName, Offer>;
 
 /// All signals.
 #[derive(Debug)]
@@ -60,6 +61,13 @@ impl Board {
     /// Told of each change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Waits until `enough` is true of what all signals offer.
+    pub async fn wait_until(&self, enough: impl Fn(&Signals) -> bool) {
+        let mut changes = self.changes();
+        // The sender lives as long as the board.
+        while !enough(&self.signals()) && changes.changed().await.is_ok() {}
     }
 
     /// Makes `signal` known, if it is not.

@@ -1,6 +1,9 @@
 //! What the composers decided, as counters and as lines of the log.
 
-use airtight_media::{compose::Decision, id::SignalName};
+use airtight_media::{
+    compose::{Decision, SourceId},
+    id::SignalName,
+};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tracing::{info, warn};
 
@@ -32,8 +35,14 @@ impl Figures {
         counter("fetches_failed", "Fetches of media that brought nothing", &self.fetches_failed);
     }
 
-    /// Counts and logs a decision.
-    pub(super) fn decided(&self, signal: &SignalName, decision: &Decision) {
+    /// Counts and logs a decision; `name` is what people call a source.
+    pub(super) fn decided(
+        &self,
+        signal: &SignalName,
+        decision: &Decision,
+        name: impl FnOnce(SourceId) -> String,
+    ) {
+        let mut whose = String::new();
         match decision {
             Decision::Lead(..) => {
                 self.leads.inc();
@@ -45,10 +54,13 @@ impl Figures {
                 info!("{signal}: {decision}");
                 return;
             }
-            Decision::Filled(..) => self.filled.inc(),
-            Decision::Corrupt { .. } => self.corrupt.inc(),
-            Decision::Contradiction(_) => 0,
-        };
-        warn!("{signal}: {decision}");
+            Decision::Filled(..) => drop(self.filled.inc()),
+            Decision::Corrupt { from, .. } => {
+                self.corrupt.inc();
+                whose = format!(" of {}", name(*from));
+            }
+            Decision::Contradiction(_) => {}
+        }
+        warn!("{signal}{whose}: {decision}");
     }
 }

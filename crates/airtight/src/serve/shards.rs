@@ -7,6 +7,7 @@ use std::{convert::Infallible, io, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, body::Body};
+use futures_util::future::try_join_all;
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -98,27 +99,30 @@ impl Shards {
         Ok(shards)
     }
 
-    /// Serves until `stop`, beside the task that composes. A part whose composing has ended before has
-    /// nothing new to serve: it is better off started again.
+    /// Serves until `stop`, beside the tasks that bring what is served, each with what it does. A part of
+    /// which one has died has nothing new to serve: it is better off started again.
     ///
     /// # Errors
-    /// The task that composes has panicked.
+    /// A task has panicked.
     pub async fn serve_beside(
         self,
         listener: TcpListener,
         stop: CancellationToken,
-        mut composing: JoinHandle<()>,
+        tasks: Vec<(&'static str, JoinHandle<()>)>,
     ) -> anyhow::Result<()> {
-        let serving = self.serve(listener, stop);
-        tokio::pin!(serving);
+        let named = |(does, task): (&'static str, JoinHandle<()>)| async move {
+            task.await.with_context(|| format!("the task that {does}"))
+        };
+        let (serving, working) = (self.serve(listener, stop), try_join_all(tasks.into_iter().map(named)));
+        tokio::pin!(serving, working);
         tokio::select! {
-            () = &mut serving => composing.await.context("the task that composes"),
-            ended = &mut composing => {
-                ended.context("the task that composes")?;
+            () = &mut serving => drop(working.await?),
+            worked = &mut working => {
+                worked?;
                 serving.await;
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// Accepts until `stop`, then waits for the shards to finish what is open.
@@ -229,4 +233,22 @@ async fn answer(service: Service, request: Request<Incoming>) -> Result<Response
     };
     let Ok(response) = response;
     Ok(response.map(Reply::Routed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_of_which_a_task_has_died_ends_and_names_it() {
+        let (board, stop) = (Arc::default(), CancellationToken::new());
+        let shards = Shards::start(&board, &Router::new(), &Health::default(), &stop).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let lives = tokio::spawn(std::future::pending());
+        let dies = tokio::spawn(async { panic!("as a fault of the program does") });
+        let tasks = vec![("lives", lives), ("dies", dies)];
+        let served = timeout(Duration::from_secs(10), shards.serve_beside(listener, stop, tasks)).await;
+        let error = served.expect("it does not serve on").unwrap_err();
+        assert_eq!(error.to_string(), "the task that dies");
+    }
 }

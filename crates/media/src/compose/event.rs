@@ -76,7 +76,7 @@ pub enum Decision {
     #[error("from number {0} on the media of lineage {1} are used")]
     Lead(Number, Lineage),
     /// A copy that does not pass the check.
-    #[error("the copy of {path} from {from} can't be used: {reason}")]
+    #[error("the copy of {path} can't be used: {reason}")]
     Corrupt {
         /// Whose copy.
         from: SourceId,
