@@ -4,7 +4,7 @@
 #
 #   setup.sh build   Rust and Node
 #   setup.sh run     also ffmpeg and a font
-#   setup.sh test    also a browser
+#   setup.sh test    also a browser and a second parser of playlists
 set -euo pipefail
 
 readonly RUST_WANTED=1.95 NODE_WANTED=20.19
@@ -35,6 +35,7 @@ missing() {
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || ! command -v apt-get >/dev/null || echo fonts-dejavu-core
     [ "$1" != run ] || return 0
     command -v chromium >/dev/null || echo chromium
+    /usr/bin/python3 -c 'import m3u8' 2>/dev/null || echo python3-m3u8
 }
 
 install() {

@@ -1,5 +1,6 @@
 //! Whichever server a viewer is pointed at, it is the same programme: both packagers and both origins list
-//! the same tracks and, for every number, the same lines; what they serve decodes; a browser plays each.
+//! the same tracks and, for every number, the same lines, as other parsers read them, too; what they serve
+//! decodes; a browser plays each.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -11,7 +12,7 @@ use support::{
     browser::{self, Browser, Report},
     eventually,
     hls::Playlist,
-    http, media, stillness,
+    http, media, parsers, stillness,
     system::{SERVERS, System, TRACKS},
 };
 
@@ -25,6 +26,7 @@ const CONSECUTIVE: usize = 10;
 fn four_servers_show_one_programme() {
     let system = System::start_on_the_air();
     every_server_lists_the_same(&system);
+    other_parsers_read_every_playlist(&system);
     // Two cores do not decode four pictures at once beside two encoders.
     for pair in SERVERS.chunks(2).rev() {
         stillness::judge(&format!("a browser on {pair:?}"), || {
@@ -64,6 +66,34 @@ fn every_server_lists_the_same(system: &System) {
             assert_eq!(one.text, two.text, "two origins at the same edge");
             (common >= 3).then_some(())
         });
+    }
+}
+
+fn other_parsers_read_every_playlist(system: &System) {
+    for server in SERVERS {
+        let get = |path: &str| http::get(&system.url(server, path)).unwrap().text();
+        let variants = parsers::read(&get("playlist.m3u8"))["variants"].take();
+        let video = TRACKS.iter().filter(|track| track.ends_with('p')).count();
+        assert_eq!(variants.as_array().unwrap().len(), video, "{server}: {variants}");
+        for variant in variants.as_array().unwrap() {
+            for stated in ["bandwidth", "average", "codecs", "size", "rate"] {
+                assert!(!variant[stated].is_null(), "{server}: {stated} of {variant}");
+            }
+            assert_eq!(variant["sounds"].as_array().unwrap().len(), 1, "{server}: {variant}");
+        }
+        for track in TRACKS {
+            let text = get(&format!("{track}/playlist.m3u8"));
+            let (read, ours) = (parsers::read(&text), Playlist::parse(&text));
+            assert_eq!((&read["first"], &read["ended"]), (&ours.first.into(), &false.into()), "{text}");
+            let segments = read["segments"].as_array().unwrap();
+            assert_eq!(segments.len(), ours.segments.len(), "{text}");
+            for (segment, number) in segments.iter().zip(ours.segments.keys()) {
+                assert_eq!(segment["uri"], format!("{number}.m4s"), "{text}");
+                // The grid begins with the epoch; a sample of audio may begin late by its length.
+                let late = segment["date"].as_u64().unwrap() - number * 2000;
+                assert!(late < 22 && !segment["init"].is_null(), "{segment} of {text}");
+            }
+        }
     }
 }
 

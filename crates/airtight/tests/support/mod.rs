@@ -10,6 +10,7 @@ pub mod browser;
 pub mod hls;
 pub mod http;
 pub mod media;
+pub mod parsers;
 pub mod record;
 pub mod stillness;
 pub mod system;
