@@ -33,6 +33,12 @@ use process::Process;
 /// The first descriptor that a child is given besides its standard streams, as for `LISTEN_FDS`.
 pub const FIRST_DESCRIPTOR: i32 = 3;
 
+/// Exit code of a child whose program is not there.
+pub const MISSING: u8 = 127;
+
+/// Exit code of a child whose program is there and can't be run, or that can't be prepared.
+pub const BARRED: u8 = 126;
+
 /// Children that may wait for the forking thread; further callers wait for room.
 const SPAWN_QUEUE: usize = 16;
 
@@ -133,8 +139,8 @@ impl Command {
 
     /// Starts the child. This process keeps no copy of the descriptors it was given.
     ///
-    /// A program that is not there shows as exit code 127 of the child, with a line on its standard
-    /// error; one that is there but can't be run, as 126.
+    /// A program that is not there shows as exit code [`MISSING`] of the child, with a line on its
+    /// standard error; one that is there but can't be run, as [`BARRED`].
     ///
     /// # Errors
     /// The system's, if there can be no further process or descriptor.
@@ -241,13 +247,13 @@ pub fn exec(args: impl IntoIterator<Item = OsString>) -> (u8, anyhow::Error) {
     let mut words = matches.get_many::<OsString>(PROGRAM).into_iter().flatten();
     let program = words.next().map(OsString::as_os_str).unwrap_or_default();
     if let Err(error) = prepare(matches) {
-        return (126, error.context(format!("cannot prepare the child {}", program.display())));
+        return (BARRED, error.context(format!("cannot prepare the child {}", program.display())));
     }
     let mut command = std::process::Command::new(program);
     command.args(words);
     set_listeners(&mut command, matches.get_one(LISTENERS).copied().unwrap_or(0));
     let error = command.exec();
-    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    let code = if error.kind() == io::ErrorKind::NotFound { MISSING } else { BARRED };
     (code, anyhow::Error::new(error).context(format!("cannot run {}", program.display())))
 }
 

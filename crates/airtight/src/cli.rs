@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::config::{KEYS, Key, SettingError, Settings};
+use crate::config::{self, DEFAULT_FILE, KEYS, Key, SettingError, Settings};
 
 /// One command and the settings that it reads.
 struct Command {
@@ -91,7 +91,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Set
     let environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.to_string_lossy().into_owned())))
         .collect();
-    let file = settings_file(flags.get("config").or_else(|| environment.get("AIRTIGHT_CONFIG")))?;
+    let file = settings_file(config::place(&flags, &environment))?;
     let operands = matches.try_get_many::<String>("operand").ok().flatten();
     Ok(Invocation {
         command: name.to_owned(),
@@ -141,14 +141,12 @@ fn flags(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
     KEYS.iter().filter_map(|k| Some((k.name, given(k.name)?))).collect()
 }
 
-fn settings_file(path: Option<&String>) -> Result<String, SettingError> {
-    match (std::fs::read_to_string(path.map_or("airtight.toml", String::as_str)), path) {
-        (Ok(text), _) => Ok(text),
-        (Err(e), None) if e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        (Err(e), _) => {
-            let path = path.map_or("airtight.toml", String::as_str);
-            Err(SettingError::new(format!("the settings file '{path}' can't be read: {e}")))
-        }
+fn settings_file(place: Option<&str>) -> Result<String, SettingError> {
+    let path = place.unwrap_or(DEFAULT_FILE);
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(e) if place.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(e) => Err(SettingError::new(format!("the settings file '{path}' can't be read: {e}"))),
     }
 }
 

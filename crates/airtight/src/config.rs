@@ -86,6 +86,18 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// The settings file, if no other one is named.
+pub const DEFAULT_FILE: &str = "airtight.toml";
+
+/// The settings file that a flag or the environment names.
+pub fn place<'a>(
+    flags: &'a BTreeMap<&'static str, String>,
+    environment: &'a BTreeMap<String, String>,
+) -> Option<&'a str> {
+    let variable = || environment.get("AIRTIGHT_CONFIG").filter(|v| !v.is_empty());
+    flags.get("config").or_else(variable).map(String::as_str)
+}
+
 /// A setting that can't be used. The program ends with exit code 2.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -105,6 +117,8 @@ pub struct Settings {
     flags: BTreeMap<&'static str, String>,
     environment: BTreeMap<String, String>,
     file: toml::Table,
+    /// Where the file lies.
+    place: String,
 }
 
 struct Found {
@@ -113,7 +127,7 @@ struct Found {
 }
 
 impl Settings {
-    /// Settings of `command` from its flags, the environment and the text of `airtight.toml`.
+    /// Settings of `command` from its flags, the environment and the text of the settings file.
     ///
     /// # Errors
     /// A file that is no TOML, or a key or `AIRTIGHT_…` variable that does not exist.
@@ -123,11 +137,12 @@ impl Settings {
         environment: BTreeMap<String, String>,
         file: &str,
     ) -> Result<Self, SettingError> {
+        let place = place(&flags, &environment).unwrap_or(DEFAULT_FILE).to_owned();
         let file = file.parse::<toml::Table>().map_err(|e| {
             let line = e.span().map_or(1, |s| file[..s.start.min(file.len())].lines().count().max(1));
-            SettingError(format!("airtight.toml, line {line}: {}", e.message()))
+            SettingError(format!("{place}, line {line}: {}", e.message()))
         })?;
-        let settings = Self { command: command.to_owned(), flags, environment, file };
+        let settings = Self { command: command.to_owned(), flags, environment, file, place };
         settings.check_names()?;
         Ok(settings)
     }
@@ -137,15 +152,16 @@ impl Settings {
             let section = value.as_table();
             if section.is_some() && !crate::cli::is_command(name) {
                 return Err(SettingError(format!(
-                    "airtight.toml has an unknown section '[{name}]': a section has the name of a command, \
-                     such as [origin]"
+                    "{} has an unknown section '[{name}]': a section has the name of a command, such as [origin]",
+                    self.place
                 )));
             }
             let names: Vec<&str> =
                 section.map_or_else(|| vec![name.as_str()], |t| t.keys().map(String::as_str).collect());
             if let Some(unknown) = names.iter().find(|n| !is_key(n)) {
                 return Err(SettingError(format!(
-                    "airtight.toml has an unknown key '{unknown}': {}",
+                    "{} has an unknown key '{unknown}': {}",
+                    self.place,
                     nearest(unknown)
                 )));
             }
@@ -174,7 +190,7 @@ impl Settings {
             let section = self.file.get(&self.command).and_then(|t| t.get(key));
             let value = section.or_else(|| self.file.get(key))?;
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Some(Found { text, from: format!("airtight.toml, {key}") })
+            Some(Found { text, from: format!("{}, {key}", self.place) })
         };
         flag().or_else(own).or_else(|| seed.and_then(|s| variable(s.to_owned()))).or_else(file)
     }
@@ -293,6 +309,9 @@ mod tests {
         let wrong = settings(&[], &[("AIRTIGHT_SEGMENT", "2s")], "").unwrap();
         let error = wrong.within("segment", (1000, 6000), 2000).unwrap_err().to_string();
         assert_eq!(error, "AIRTIGHT_SEGMENT = '2s' can't be used: expected a whole number from 1000 to 6000");
+        let wrong = settings(&[], &[("AIRTIGHT_CONFIG", "b/a.toml")], "segment = 7").unwrap();
+        let error = wrong.within("segment", (1000, 6000), 2000).unwrap_err().to_string();
+        assert!(error.starts_with("b/a.toml, segment = '7' can't be used: "), "{error}");
     }
 
     #[test]
@@ -306,6 +325,8 @@ mod tests {
             unknown,
             "airtight.toml has an unknown section '[orgin]': a section has the name of a command, such as [origin]"
         );
+        let unknown = settings(&[("config", "a.toml")], &[], "listen_on = 1").unwrap_err().to_string();
+        assert_eq!(unknown, "a.toml has an unknown key 'listen_on': did you mean 'listen'?");
         assert!(settings(&[], &[], "a\nb = 1").unwrap_err().to_string().starts_with("airtight.toml, line 1"));
     }
 

@@ -58,6 +58,14 @@ impl Config {
     }
 }
 
+/// Checks the settings and does nothing.
+///
+/// # Errors
+/// The first that can't be used.
+pub fn check(settings: &Settings) -> Result<(), SettingError> {
+    Config::new(settings).map(drop)
+}
+
 /// Runs discovery until it is told to stop, or for one round.
 ///
 /// # Errors

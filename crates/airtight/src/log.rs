@@ -22,6 +22,9 @@ use tracing_subscriber::{
 
 use crate::config::{SettingError, Settings};
 
+/// How the one sentence of a failure begins, which is no line of the log.
+pub const SPEAKER: &str = "airtight: ";
+
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -41,12 +44,35 @@ impl FromStr for Format {
     }
 }
 
+/// The least level that is logged, and how.
+struct Config {
+    level: Level,
+    format: Format,
+}
+
+impl Config {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            level: settings.get("log", None, Level::INFO)?,
+            format: settings.get("log-format", None, Format::Text)?,
+        })
+    }
+}
+
+/// Checks the settings and does nothing.
+///
+/// # Errors
+/// A format or a level that does not exist.
+pub fn check(settings: &Settings) -> Result<(), SettingError> {
+    Config::new(settings).map(drop)
+}
+
 /// Starts the log of this process as `log-format` and `log` say.
 ///
 /// # Errors
 /// A format or a level that does not exist.
 pub fn start(settings: &Settings) -> Result<(), SettingError> {
-    let level = settings.get("log", None, Level::INFO)?;
+    let Config { level, format } = Config::new(settings)?;
     // Libraries speak up only when something is wrong.
     let filter = EnvFilter::new(format!("warn,airtight={level}"));
     let log = tracing_subscriber::fmt()
@@ -54,7 +80,7 @@ pub fn start(settings: &Settings) -> Result<(), SettingError> {
         .with_writer(io::stderr)
         .with_ansi(false)
         .log_internal_errors(false);
-    match settings.get("log-format", None, Format::Text)? {
+    match format {
         Format::Text => log.event_format(Line { zone: zone() }).init(),
         Format::Json => log.json().flatten_event(true).init(),
     }

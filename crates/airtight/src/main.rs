@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 
 /// The one sentence of a failure. The exit code tells it, too, so that it may find nobody who reads.
 fn say(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr(), "airtight: {error:#}");
+    let _ = writeln!(std::io::stderr(), "{}{error:#}", log::SPEAKER);
 }
 
 /// Runs the command to its end.

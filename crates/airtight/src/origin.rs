@@ -83,6 +83,14 @@ impl Config {
     }
 }
 
+/// Checks the settings and does nothing.
+///
+/// # Errors
+/// The first that can't be used.
+pub fn check(settings: &Settings) -> Result<(), SettingError> {
+    Config::new(settings).map(drop)
+}
+
 /// Runs the origin until it is told to stop.
 ///
 /// # Errors

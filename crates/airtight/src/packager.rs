@@ -110,6 +110,14 @@ impl Config {
     }
 }
 
+/// Checks the settings and does nothing.
+///
+/// # Errors
+/// The first that can't be used.
+pub fn check(settings: &Settings) -> Result<(), SettingError> {
+    Config::new(settings).map(drop)
+}
+
 /// Runs the packager until it is told to stop.
 ///
 /// # Errors

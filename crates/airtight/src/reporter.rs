@@ -44,6 +44,14 @@ impl Config {
     }
 }
 
+/// Checks the settings and does nothing.
+///
+/// # Errors
+/// The first that can't be used.
+pub fn check(settings: &Settings) -> Result<(), SettingError> {
+    Config::new(settings).map(drop)
+}
+
 /// Runs the reporter until it is told to stop.
 ///
 /// # Errors

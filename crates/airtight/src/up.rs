@@ -15,6 +15,7 @@ mod folder;
 pub mod handover;
 mod logs;
 mod plan;
+mod preflight;
 mod running;
 mod settings;
 mod sockets;
@@ -26,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::{SettingError, Settings};
+use crate::log;
 use console::Console;
 use fleet::Fleet;
 use folder::Folder;
@@ -48,6 +50,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Result<()> {
+    preflight::check(system, wanted).await?;
     let mut requests = Requests::new()?;
     let folder = Folder::new(&system.folder);
     folder.create()?;
@@ -121,7 +124,7 @@ fn supervised_already(folder: &Folder) -> SettingError {
 fn cannot_go_on(folder: &Folder, part: Part) -> anyhow::Error {
     let log = folder.log(part);
     let said = logs::last_line(&log).unwrap_or_else(|| format!("see {}", log.display()));
-    let said = said.strip_prefix("airtight: ").unwrap_or(&said);
+    let said = said.strip_prefix(log::SPEAKER).unwrap_or(&said);
     SettingError::new(format!("{part} can't go on: {said}")).into()
 }
 

@@ -47,6 +47,7 @@ use crate::{
 };
 use command::{Pace, Start};
 use event::Event;
+pub use probe::media_in;
 use run::{EncoderRun, Ended, Plan};
 use shelf::Shelf;
 use sink::{
@@ -58,7 +59,8 @@ use slate::Prepared;
 use source::Source;
 
 const SIGNAL: &str = "live01";
-const GENERATED: &str = "testsrc";
+/// The input that stands for the generated programme.
+pub const GENERATED: &str = "testsrc";
 /// Media is kept in memory for this long, for packagers that come back.
 const SHELF_MS: u64 = 60_000;
 /// From the start of ffmpeg to its first sample.
@@ -98,6 +100,14 @@ impl Config {
             ffmpeg: settings.get("ffmpeg", None, "ffmpeg".to_owned())?,
         })
     }
+}
+
+/// Checks the settings, the ffmpeg and the input that they name; nothing is written.
+///
+/// # Errors
+/// What can't be used first.
+pub async fn check(settings: &Settings) -> Result<(), SettingError> {
+    look(&Config::new(settings)?).await.map(drop)
 }
 
 /// Runs a worker until it is told to stop or its event ends.
@@ -186,21 +196,32 @@ fn now(grid: &Grid) -> Number {
     Number(clock::millis() / u64::from(grid.millis.get()))
 }
 
+/// Looks at the ffmpeg and the input: the media file and what it holds, none for the generated programme.
+async fn look(config: &Config) -> Result<Option<(PathBuf, file::File)>, SettingError> {
+    probe::version(&config.ffmpeg).await?;
+    if config.input == GENERATED {
+        return Ok(None);
+    }
+    let path = probe::find(Path::new(&config.input), &config.signal)?;
+    let file = probe::file(&config.ffmpeg, &path).await?;
+    Ok(Some((path, file)))
+}
+
 /// Looks at all that the worker was given and makes the slates; nothing is published yet.
 async fn prepare(config: &Config, scratch: &TempDir) -> anyhow::Result<(Input, Vec<Prepared>)> {
-    probe::version(&config.ffmpeg).await?;
+    let media = look(config).await?;
     if let Some(root) = &config.output {
         writable(root, &config.signal)?;
     }
     let text = probe::draws_text(&config.ffmpeg).await;
-    let input = if config.input == GENERATED {
-        Input::Generated { text }
-    } else {
-        let path = probe::find(Path::new(&config.input), &config.signal)?;
-        let file = Box::new(probe::file(&config.ffmpeg, &path).await?);
-        let list = link(&file, &path, scratch.path()).context("cannot write the list that ffmpeg reads")?;
-        info!("Input is {}", path.display());
-        Input::File { file, list }
+    let input = match media {
+        None => Input::Generated { text },
+        Some((path, file)) => {
+            let list =
+                link(&file, &path, scratch.path()).context("cannot write the list that ffmpeg reads")?;
+            info!("Input is {}", path.display());
+            Input::File { file: Box::new(file), list }
+        }
     };
     let renditions = ladder::renditions(&input.source());
     let slates = slate::prepare(&config.ffmpeg, &renditions, &config.grid, text, scratch.path()).await;

@@ -187,16 +187,31 @@ fn a_system_with_other_settings_is_not_adopted() {
 }
 
 #[test]
+fn a_setting_that_can_t_be_used_touches_nothing_that_runs() {
+    let mut system = System::start();
+    let pids = system.pids();
+    system.kill_supervisor();
+    system.kill("discovery");
+    let refused = system.run(&["up", "--reporter-port", "0", "--ffmpeg", "no-such-ffmpeg"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.starts_with("airtight: ffmpeg = 'no-such-ffmpeg' can't be used: "), "{error}");
+    assert_eq!(system.pid("reporter"), pids[1]);
+    assert_eq!(system.process("discovery"), None, "nothing was started");
+    assert!(system.reporter_answers());
+}
+
+#[test]
 fn a_part_that_can_t_go_on_ends_a_fresh_system_with_its_sentence() {
     let folder = tempfile::tempdir().unwrap();
-    let up = airtight_in(folder.path(), &["up", "--only", "reporter", "--reporter-port", "0"])
-        .env("AIRTIGHT_EXPIRY", "never")
-        .output()
-        .unwrap();
+    std::fs::create_dir(folder.path().join(".airtight")).unwrap();
+    std::fs::write(folder.path().join(".airtight/state-reporter"), "no folder").unwrap();
+    let up =
+        airtight_in(folder.path(), &["up", "--only", "reporter", "--reporter-port", "0"]).output().unwrap();
     let error = String::from_utf8_lossy(&up.stderr).into_owned();
     assert_eq!(up.status.code(), Some(2), "{error}");
     let sentence = error.lines().last().unwrap();
-    assert!(sentence.starts_with("airtight: reporter can't go on: AIRTIGHT_EXPIRY = 'never'"), "{error}");
+    assert!(sentence.starts_with("airtight: reporter can't go on: state folder '"), "{error}");
 }
 
 #[test]

@@ -71,6 +71,11 @@ fn an_input_that_is_no_media() {
     let subtitles = bench.file("words.srt", b"1\n00:00:00,000 --> 00:00:01,000\nhello\n");
     let neither = bench.refused(&subtitles, &[]);
     assert!(neither.ends_with("it has neither pictures nor sound"), "{neither}");
+    let still = "-f lavfi -i testsrc2=s=64x64 -frames:v 1";
+    for name in ["still.png", "still.gif", "still.mp4"] {
+        let still = bench.refused(&bench.media(name, still), &[]);
+        assert!(still.contains(&format!("{name}' can't be used: it is a single picture; ")), "{still}");
+    }
 }
 
 #[test]
@@ -83,14 +88,15 @@ fn an_ffmpeg_that_is_missing_or_too_old() {
     assert!(Command::new("chmod").arg("+x").arg(&old).status().unwrap().success());
     let old = bench.refused(&input, &["--ffmpeg", text(&old)]);
     assert!(old.ends_with("it is version 4.4; install ffmpeg 5.1 or newer"), "{old}");
+    let barred = bench.refused(&input, &["--ffmpeg", text(bench.folder.path())]);
+    assert!(barred.ends_with("Permission denied (os error 13); install ffmpeg 5.1 or newer"), "{barred}");
 }
 
 #[test]
 fn an_output_that_cannot_be_written() {
     let bench = Bench::new();
-    let input = bench.file("any.mp4", b"x");
     let output = bench.file("file", b"no folder");
-    let (code, log) = outcome(&["worker", "--input", text(&input), "--output", text(&output)]);
+    let (code, log) = outcome(&["worker", "--input", "testsrc", "--output", text(&output)]);
     assert_eq!(code, Some(2));
     assert!(
         log.contains("file' can't be used: ") && log.contains("give a folder that can be written"),

@@ -223,8 +223,8 @@ fn url(host: IpAddr, port: u16) -> String {
 
 /// What to open and what to try, for the one who typed `airtight up`.
 pub fn welcome(system: &System, ports: &Ports) -> String {
-    let System { signal, host, folder, .. } = system;
-    let mut lines = vec![format!("{signal} goes on the air. Open one of these:"), String::new()];
+    let System { signal, host, folder, parts, .. } = system;
+    let mut lines = Vec::new();
     let pages = [
         (Part::Origin1, "origin 1, for viewers"),
         (Part::Origin2, "origin 2, the same"),
@@ -235,6 +235,12 @@ pub fn welcome(system: &System, ports: &Ports) -> String {
         if let Some(&port) = ports.get(&part) {
             lines.push(format!("  {}/{signal}/  {what}", url(*host, port)));
         }
+    }
+    if lines.is_empty() {
+        let parts: Vec<_> = parts.iter().map(|part| part.name()).collect();
+        lines.push(format!("Started: {}. Nothing of it shows {signal} to viewers.", parts.join(", ")));
+    } else {
+        lines.splice(0..0, [format!("{signal} goes on the air. Open one of these:"), String::new()]);
     }
     lines.push(String::new());
     if let Some(&port) = ports.get(&Part::Origin1) {
@@ -335,7 +341,16 @@ mod tests {
     fn what_is_printed_can_be_opened() {
         let (mut system, ports) = system();
         assert!(welcome(&system, &ports).contains("  http://localhost:8000/live01/  "));
+        assert!(welcome(&system, &ports).starts_with("live01 goes on the air. Open one of these:\n\n  http"));
         system.host = IpAddr::from([192, 0, 2, 1]);
         assert!(welcome(&system, &ports).contains("curl http://192.0.2.1:2000/ingests\n"));
+        system.parts = vec![Part::Discovery, Part::Reporter];
+        let few = welcome(&system, &Ports::from([(Part::Reporter, 2000)]));
+        assert!(
+            few.starts_with(
+                "Started: discovery, reporter. Nothing of it shows live01 to viewers.\n\n  curl "
+            ),
+            "{few}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What `up` was asked for: from settings to a [`System`].
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::str::FromStr;
@@ -9,19 +10,14 @@ use airtight_media::id::SignalName;
 
 use super::plan::{Part, Ports, System};
 use crate::config::{SettingError, Settings};
+use crate::worker::{GENERATED, media_in};
 
 /// Where media is looked for if nothing else is said.
 const DEFAULT_INPUT: &str = "./input";
 
-/// The generated test programme.
-const TEST_PROGRAMME: &str = "testsrc";
-
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
 const FORWARDED: [&str; 9] =
     ["config", "log", "log-format", "segment", "parts", "window", "retention", "retention-bytes", "ffmpeg"];
-
-/// Files that are taken for media.
-const MEDIA: [&str; 10] = ["mp4", "mov", "m4v", "mkv", "webm", "ts", "mpg", "mpeg", "flv", "avi"];
 
 /// The system and the ports it wants; port 0 leaves the choice to the machine.
 ///
@@ -47,7 +43,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     }
     let input = settings.opt::<String>("input", Some("INPUT_STREAM_PATH"))?;
     let system = System {
-        input: source(input.as_deref(), &signal)?,
+        input: source(input, Path::new(DEFAULT_INPUT), &signal),
         folder: settings.get("run-dir", None, ".airtight".into())?,
         host: settings.get("host", None, IpAddr::V4(Ipv4Addr::LOCALHOST))?,
         signal,
@@ -68,41 +64,19 @@ impl FromStr for Port {
     }
 }
 
-/// What the workers encode: what was asked for, or the generated programme if there is no media.
-fn source(asked: Option<&str>, signal: &SignalName) -> Result<String, SettingError> {
-    let path = match asked {
-        Some(TEST_PROGRAMME) => return Ok(TEST_PROGRAMME.to_owned()),
-        Some(input) => Path::new(input),
-        None => Path::new(DEFAULT_INPUT),
+/// What the workers encode: what was asked for, else the media of the folder `default`, else the
+/// generated programme.
+fn source(asked: Option<String>, default: &Path, signal: &SignalName) -> String {
+    // A folder that nobody named may be empty or missing; any other fault is for the worker to tell.
+    let absent = || match media_in(default, signal) {
+        Ok(found) => found.is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
     };
-    let missing = |error: &std::io::Error| {
-        SettingError::new(format!(
-            "input = '{}' can't be used: {error}; expected a media file, a folder of media files, or \
-             '{TEST_PROGRAMME}'",
-            path.display()
-        ))
-    };
-    let media = match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => holds_media(path, signal).map_err(|error| missing(&error))?,
-        Ok(_) => true,
-        Err(error) if asked.is_some() => return Err(missing(&error)),
-        Err(_) => false,
-    };
-    Ok(if media { path.display().to_string() } else { TEST_PROGRAMME.to_owned() })
-}
-
-fn holds_media(folder: &Path, signal: &SignalName) -> std::io::Result<bool> {
-    if folder.join(format!("{signal}.mp4")).is_file() {
-        return Ok(true);
+    match asked {
+        Some(input) => input,
+        None if absent() => GENERATED.to_owned(),
+        None => default.display().to_string(),
     }
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        if path.is_file() && extension.is_some_and(|extension| MEDIA.contains(&extension.as_str())) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]
@@ -113,11 +87,6 @@ mod tests {
         let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Settings::new("up", flags, environment, "").unwrap()
-    }
-
-    fn input_of(path: &Path) -> Result<String, String> {
-        let flags = [("input", path.to_str().unwrap())];
-        read(&settings(&flags, &[])).map(|(system, _)| system.input).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -166,18 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_media_gives_the_test_programme() {
+    fn only_the_folder_that_nobody_named_gives_way_to_the_test_programme() {
         let folder = tempfile::tempdir().unwrap();
+        let signal = "live01".parse().unwrap();
+        let default = |path: &Path| source(None, path, &signal);
+        assert_eq!(default(&folder.path().join("missing")), "testsrc");
         std::fs::write(folder.path().join("notes.txt"), "").unwrap();
-        assert_eq!(input_of(folder.path()).unwrap(), "testsrc");
+        assert_eq!(default(folder.path()), "testsrc");
+        assert_eq!(source(Some("bare".to_owned()), folder.path(), &signal), "bare");
         std::fs::write(folder.path().join("a.MKV"), "").unwrap();
-        assert_eq!(input_of(folder.path()).unwrap(), folder.path().to_str().unwrap());
-    }
-
-    #[test]
-    fn an_input_that_is_not_there_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = input_of(&folder.path().join("film.mp4")).unwrap_err();
-        assert!(error.contains("film.mp4' can't be used: No such file"), "{error}");
+        assert_eq!(default(folder.path()), folder.path().to_str().unwrap());
     }
 }

@@ -16,7 +16,11 @@ use super::{
     source::{Cycle, Picture, Source},
     standard,
 };
-use crate::{child::Command, config::SettingError};
+use crate::{
+    child::{self, Command},
+    config::SettingError,
+    log,
+};
 
 /// The oldest ffmpeg whose options and streams are known.
 const OLDEST: (u32, u32) = (5, 1);
@@ -41,6 +45,7 @@ pub struct Said {
     /// The last line of its standard error.
     pub error: String,
     missing: bool,
+    barred: bool,
 }
 
 /// Runs a program that ends by itself.
@@ -56,12 +61,13 @@ pub async fn ask(
     let output = timeout(PATIENCE, child.wait_with_output()).await??;
     let errors = String::from_utf8_lossy(&output.stderr);
     let error = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
-    let missing = output.status.code() == Some(127);
+    let code = output.status.code();
     Ok(Said {
         success: output.status.success(),
         output: output.stdout,
-        error: error.trim().to_owned(),
-        missing,
+        error: error.trim().trim_start_matches(log::SPEAKER).to_owned(),
+        missing: code == Some(child::MISSING.into()),
+        barred: code == Some(child::BARRED.into()),
     })
 }
 
@@ -77,6 +83,9 @@ pub async fn version(ffmpeg: &str) -> Result<(), SettingError> {
         return Err(wrong(format!("there is no such program; {needed}, or say where it is with --ffmpeg")));
     }
     let first = String::from_utf8_lossy(&said.output).lines().next().unwrap_or_default().to_owned();
+    if said.barred {
+        return Err(wrong(format!("{}; {needed}", said.error)));
+    }
     let Some(version) = first.strip_prefix("ffmpeg version ") else {
         return Err(wrong(format!("it does not say its version; {needed}")));
     };
@@ -116,14 +125,9 @@ pub fn find(input: &Path, signal: &SignalName) -> Result<PathBuf, SettingError> 
         _ => wrong(error.to_string()),
     };
     let found = if fs::metadata(input).map_err(unreadable)?.is_dir() {
-        let own = input.join(format!("{signal}.mp4"));
-        let entries = fs::read_dir(input).map_err(unreadable)?;
-        let mut files: Vec<_> =
-            entries.flatten().map(|entry| entry.path()).filter(|path| is_media(path)).collect();
-        files.sort();
-        let first = files.iter().find(|path| **path == own).or(files.first()).cloned();
         let kinds = EXTENSIONS.join(", ");
-        first.ok_or_else(|| wrong(format!("the folder holds no media file; expected one of {kinds}")))?
+        let none = || wrong(format!("the folder holds no media file; expected one of {kinds}"));
+        media_in(input, signal).map_err(unreadable)?.ok_or_else(none)?
     } else {
         input.to_owned()
     };
@@ -131,6 +135,19 @@ pub fn find(input: &Path, signal: &SignalName) -> Result<PathBuf, SettingError> 
         0 => Err(wrong(format!("'{}' is empty", found.display()))),
         _ => fs::canonicalize(&found).map_err(unreadable),
     }
+}
+
+/// The media file of a folder: `<signal>.mp4`, else the first by name; none if it holds no media.
+///
+/// # Errors
+/// A folder that can't be read.
+pub fn media_in(folder: &Path, signal: &SignalName) -> std::io::Result<Option<PathBuf>> {
+    let own = folder.join(format!("{signal}.mp4"));
+    let entries = fs::read_dir(folder)?;
+    let mut files: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| is_media(path)).collect();
+    files.sort();
+    Ok(files.iter().find(|path| **path == own).or(files.first()).cloned())
 }
 
 fn is_media(path: &Path) -> bool {
@@ -141,7 +158,7 @@ fn is_media(path: &Path) -> bool {
 /// Asks ffprobe what a file holds.
 ///
 /// # Errors
-/// It is no media, or has neither pictures nor sound.
+/// It is no media, or not what can be shown over and over.
 pub async fn file(ffmpeg: &str, path: &Path) -> Result<File, SettingError> {
     let wrong = |what: &str| SettingError::new(format!("input '{}' can't be used: {what}", path.display()));
     let args = ["-v", "error", "-show_entries", ENTRIES, "-of", "json", "-i"].map(Into::into);
@@ -153,21 +170,21 @@ pub async fn file(ffmpeg: &str, path: &Path) -> Result<File, SettingError> {
     if !said.success {
         return Err(wrong(&format!("it is no media that ffmpeg can read: {}", said.error)));
     }
-    let found = parse(&said.output).map_err(|error| wrong(&error.to_string()))?;
-    found.ok_or_else(|| wrong("it has neither pictures nor sound"))
+    parse(&said.output).map_err(|reason| wrong(&reason))
 }
 
 /// What to ask ffprobe for.
-pub const ENTRIES: &str = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,\
+pub const ENTRIES: &str = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames,\
                            start_time,duration,field_order:stream_disposition=attached_pic:stream_tags=DURATION:\
                            stream_side_data=rotation:format=start_time,duration,format_name";
 
-/// Reads what ffprobe answered; none if there are neither pictures nor sound.
+/// Reads what ffprobe answered.
 ///
 /// # Errors
-/// An answer that is none.
-pub fn parse(json: &[u8]) -> serde_json::Result<Option<File>> {
-    serde_json::from_slice::<Found>(json).map(|found| found.describe())
+/// Why the file can't be shown over and over, in words; an answer that is none.
+pub fn parse(json: &[u8]) -> Result<File, String> {
+    let found = serde_json::from_slice::<Found>(json).map_err(|error| error.to_string())?;
+    found.describe().map_err(str::to_owned)
 }
 
 /// The ffprobe that belongs to an ffmpeg.
@@ -202,6 +219,7 @@ struct Stream {
     sample_aspect_ratio: Option<String>,
     avg_frame_rate: Option<String>,
     r_frame_rate: Option<String>,
+    nb_frames: Option<String>,
     start_time: Option<String>,
     duration: Option<String>,
     field_order: Option<String>,
@@ -231,12 +249,15 @@ struct SideData {
 }
 
 impl Found {
-    fn describe(&self) -> Option<File> {
+    fn describe(&self) -> Result<File, &'static str> {
         let video = self.streams.iter().find(|s| s.is("video") && s.disposition.attached_pic == 0);
         let video = video.and_then(|stream| Some((stream, stream.picture()?)));
         let audio = self.streams.iter().find(|s| s.is("audio"));
         let picture = video.map(|(_, picture)| picture);
-        let leader = video.map(|(stream, _)| stream).or(audio)?;
+        let leader = video.map(|(stream, _)| stream).or(audio).ok_or("it has neither pictures nor sound")?;
+        if video.is_some_and(|(stream, _)| self.is_still(stream)) {
+            return Err("it is a single picture; give a video, or 'testsrc' for the generated programme");
+        }
         let begin = |text: &Option<String>| text.as_deref().and_then(micros).unwrap_or(0);
         let (begin_us, earliest) = (begin(&leader.start_time), begin(&self.format.start_time));
         let lead_us = u64::try_from(begin_us - earliest).unwrap_or(0);
@@ -244,17 +265,25 @@ impl Found {
             let whole = self.format.duration.as_deref().and_then(micros)?;
             u64::try_from(whole / 1000).ok().map(|whole| whole.saturating_sub(lead_us / 1000))
         });
+        let millis =
+            millis.ok_or("it does not say how long it is; remux it: ffmpeg -i FILE -c copy FILE.mp4")?;
         let rate = picture.map(|p| p.rate);
         let indexed = INDEXED.iter().any(|name| self.format.format_name.contains(name));
-        Some(File {
+        Ok(File {
             source: Source { picture, sound: audio.is_some() },
             streams: (video.map(|(stream, _)| stream.index), audio.map(|stream| stream.index)),
-            cycle: Cycle::new(rate.as_ref(), millis.unwrap_or(0), lead_us.div_ceil(1000)),
+            cycle: Cycle::new(rate.as_ref(), millis, lead_us.div_ceil(1000)),
             begin_us,
             lead_us,
             interlaced: leader.field_order.as_deref().is_some_and(|o| ["tt", "bb", "tb", "bt"].contains(&o)),
             preroll_ms: if indexed { PREROLL_MS.0 } else { PREROLL_MS.1 },
         })
+    }
+
+    /// Whether there is nothing to show but one picture: by the count, or because ffmpeg reads it as an image.
+    fn is_still(&self, video: &Stream) -> bool {
+        let format = &self.format.format_name;
+        video.nb_frames.as_deref() == Some("1") || format == "image2" || format.ends_with("_pipe")
     }
 }
 

@@ -125,7 +125,7 @@ fn looped(folder: &Path) -> file::File {
     run("ffmpeg", &args, &[]);
     let mut args = words("-v error -of json -show_entries");
     args.extend([probe::ENTRIES.to_owned(), path.display().to_string()]);
-    let file = probe::parse(&run("ffprobe", &args, &[])).unwrap().unwrap();
+    let file = probe::parse(&run("ffprobe", &args, &[])).unwrap();
     for (name, text) in file.lists() {
         std::fs::write(folder.join(name), text).unwrap();
     }

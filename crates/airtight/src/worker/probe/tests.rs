@@ -1,7 +1,7 @@
 use super::*;
 
-fn described(json: &str) -> Option<File> {
-    parse(json.as_bytes()).unwrap()
+fn described(json: &str) -> Result<File, String> {
+    parse(json.as_bytes())
 }
 
 #[test]
@@ -62,7 +62,29 @@ fn a_cover_picture_is_no_video_and_a_turned_phone_stands_upright() {
     let picture = phone.source.picture.unwrap();
     assert_eq!((picture.width, picture.height, picture.rate.frame.get()), (1080, 1920, 1001));
     assert_eq!(phone.cycle.units, 60, "a unit of 1001 ms is 30 pictures");
-    assert!(described(r#"{"streams":[{"index":0,"codec_type":"data"}],"format":{}}"#).is_none());
+    let neither = described(r#"{"streams":[{"index":0,"codec_type":"data"}],"format":{}}"#);
+    assert_eq!(neither.unwrap_err(), "it has neither pictures nor sound");
+}
+
+#[test]
+fn a_still_picture_is_refused_and_so_is_a_file_of_unknown_length() {
+    let picture = |format: &str, more: &str| {
+        described(&format!(
+            r#"{{"streams":[{{"index":0,"codec_type":"video","width":64,"height":64,"avg_frame_rate":"25/1"{more}}}],
+                "format":{{"format_name":"{format}"}}}}"#
+        ))
+    };
+    for (format, more) in [
+        ("png_pipe", ""),
+        ("image2", r#","duration":"0.040000""#),
+        ("gif", r#","duration":"0.100000","nb_frames":"1""#),
+    ] {
+        let reason = picture(format, more).unwrap_err();
+        assert!(reason.starts_with("it is a single picture; give a video"), "{format}: {reason}");
+    }
+    assert!(picture("gif", r#","duration":"2.000000","nb_frames":"50""#).is_ok());
+    let endless = picture("matroska,webm", "").unwrap_err();
+    assert!(endless.starts_with("it does not say how long it is"), "{endless}");
 }
 
 #[test]
