@@ -23,6 +23,7 @@ use crate::{
     serve::{
         listen::{self, Address},
         metrics::render,
+        page,
         run::{block_on, run_router, until_signal},
     },
 };
@@ -86,7 +87,8 @@ async fn discover(config: Config) -> anyhow::Result<()> {
     if let Some(address) = &config.listen {
         let listener = listen::listener(address, "--listen").await?;
         info!("listening on http://{}", listener.local_addr()?);
-        tasks.spawn(run_router(listener, router(metrics), stop.clone()));
+        let stalled = metrics.stalled.clone();
+        tasks.spawn(run_router(listener, router(metrics), stop.clone(), stalled));
     }
     round.run(config.interval, &stop).await;
     tasks.join_all().await;
@@ -97,6 +99,7 @@ fn router(metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(move || async move { render(&metrics.registry) }))
+        .fallback(page::nothing)
 }
 
 /// What is done again and again: look, ask, tell.

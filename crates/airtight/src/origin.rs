@@ -30,6 +30,7 @@ use crate::{
     http::Client,
     publish::{Board, Desk, Offer},
     serve::{
+        connection::Stalled,
         health::Health,
         listen::{self, Address},
         pulse::Pulse,
@@ -138,10 +139,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     health.watch("composer", pulse);
     let mut registry = Registry::with_prefix("airtight");
     board.figures.register(&mut registry);
+    let stalled = Stalled::default();
+    stalled.register(&mut registry);
     let (sources, registry) = (expected.subscribe(), Arc::new(registry));
     let app =
         routes::App { board: board.clone(), health: health.clone(), sources, registry, stop: stop.clone() };
-    let shards = Shards::start(&board, &routes::router(app), &health, &stop)?;
+    let shards = Shards::start(&board, &routes::router(app), &health, &stop, &stalled)?;
     let _ = timeout(START, on_air(&board, &promised)).await;
     info!("listening on http://{}", listener.local_addr()?);
     let tasks = vec![("composes", composing), ("follows packagers and peers", following)];

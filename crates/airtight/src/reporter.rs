@@ -67,9 +67,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let disk = config.state.map(|folder| StateFile::open(folder, "registry.json")).transpose()?;
     let (store, tasks) = Memory::start(config.expiry, disk, metrics.clone(), &stop);
+    let stalled = metrics.stalled.clone();
     let router = routes::router(App { store, metrics, zone: log::zone(), stop: stop.clone() });
     info!("listening on http://{}", listener.local_addr()?);
-    run_router(listener, router, stop).await;
+    run_router(listener, router, stop, stalled).await;
     tasks.join_all().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What every part that listens shares: sockets, the loops that serve them, and the way they end.
 
 mod condition;
+pub mod connection;
 pub mod health;
 pub mod listen;
 pub mod metrics;

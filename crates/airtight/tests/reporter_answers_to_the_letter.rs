@@ -172,7 +172,9 @@ fn it_says_that_it_lives_is_ready_and_what_it_counts() {
     report(&url, LIVE01);
     report(&url, "nonsense");
     let status = |path: &str| get(&format!("{url}{path}")).map(|answer| answer.status);
-    assert_eq!((status("/healthz"), status("/readyz"), status("/live01")), (Some(200), Some(200), Some(404)));
+    assert_eq!((status("/healthz"), status("/readyz")), (Some(200), Some(200)));
+    let unknown = get(&format!("{url}/live01")).unwrap();
+    assert_eq!((unknown.status, unknown.text().as_str()), (404, "there is nothing at '/live01'\n"));
     let metrics = get(&format!("{url}/metrics")).unwrap();
     assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     for figure in ["reports_accepted_total 1", "reports_refused_total 1", "signals_active 1"] {

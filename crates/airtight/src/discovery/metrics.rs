@@ -6,10 +6,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::serve::connection::Stalled;
+
 /// Counted and shown by `GET /metrics`. None of them grows with the number of signals.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) registry: Registry,
+    pub(super) stalled: Stalled,
     pub(super) failed: Counter,
     rounds: Counter,
     known: Gauge,
@@ -20,6 +23,8 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("airtight_discovery");
+        let stalled = Stalled::default();
+        stalled.register(&mut registry);
         let (failed, rounds) = (Counter::default(), Counter::default());
         registry.register("reports_failed", "Reports that the reporter did not accept", failed.clone());
         registry.register("rounds", "Rounds of looking and asking", rounds.clone());
@@ -31,7 +36,7 @@ impl Metrics {
             active.clone(),
         );
         registry.register("packagers_healthy", "Packagers that answer", healthy.clone());
-        Self { registry, failed, rounds, known, active, healthy }
+        Self { registry, stalled, failed, rounds, known, active, healthy }
     }
 
     /// Takes over what a round found.

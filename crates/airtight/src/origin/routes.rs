@@ -52,6 +52,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/holdings", get(holdings))
         .route("/v1/media/{*path}", get(media))
         .route("/assets/{file}", get(page::answer))
+        .fallback(page::nothing)
         .with_state(app)
 }
 

@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::publish::Board;
+use crate::{publish::Board, serve::connection::Stalled};
 
 /// The status that an ingest request was answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -18,6 +18,7 @@ pub(super) struct Status {
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) registry: Registry,
+    pub(super) stalled: Stalled,
     pub(super) ingested: Family<Status, Counter>,
     pub(super) set_aside: Counter,
     pub(super) write_failures: Counter,
@@ -35,6 +36,8 @@ impl Metrics {
     pub(super) fn new(board: &Board) -> Self {
         let mut registry = Registry::with_prefix("airtight");
         board.figures.register(&mut registry);
+        let stalled = Stalled::default();
+        stalled.register(&mut registry);
         let own = registry.sub_registry_with_prefix("packager");
         let ingested = Family::default();
         own.register("ingest_requests", "Requests that sent something, by their answer", ingested.clone());
@@ -59,6 +62,7 @@ impl Metrics {
         let memory_bytes = gauge("memory_bytes", "Bytes of media in memory");
         Self {
             registry,
+            stalled,
             ingested,
             set_aside,
             write_failures,

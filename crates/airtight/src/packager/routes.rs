@@ -54,6 +54,7 @@ pub(super) fn router(store: Store, health: Health, stop: CancellationToken) -> R
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .fallback(page::nothing)
         // Bodies have bounds of their own.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)

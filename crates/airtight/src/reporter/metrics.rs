@@ -6,10 +6,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::serve::connection::Stalled;
+
 /// Counted and shown by `GET /metrics`. None of them grows with the number of signals.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) registry: Registry,
+    pub(super) stalled: Stalled,
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     pub(super) snapshots_failed: Counter,
@@ -21,6 +24,8 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("airtight_reporter");
+        let stalled = Stalled::default();
+        stalled.register(&mut registry);
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -37,7 +42,7 @@ impl Metrics {
         let known = gauge("signals_known", "Signals that are reported");
         let active = gauge("signals_active", "Signals that a packager holds");
         let revision = gauge("revision", "Changes of who holds what");
-        Self { registry, accepted, refused, snapshots_failed, known, active, revision }
+        Self { registry, stalled, accepted, refused, snapshots_failed, known, active, revision }
     }
 
     /// Takes over what is known.

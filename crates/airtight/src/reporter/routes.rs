@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{metrics::Metrics, store::Store};
-use crate::serve::metrics::render;
+use crate::serve::{metrics::render, page};
 
 /// Bytes of a report: enough for all signals that the registry keeps.
 const BODY_MAX: usize = 4 << 20;
@@ -58,6 +58,7 @@ pub(super) fn router<S: Store>(app: App<S>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .fallback(page::nothing)
         .with_state(app)
 }
 

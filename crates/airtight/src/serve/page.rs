@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
@@ -72,6 +72,11 @@ pub async fn answer(Path(file): Path<String>) -> Response {
             .into_response(),
         None => (StatusCode::NOT_FOUND, "there is no such asset in this build\n").into_response(),
     }
+}
+
+/// Answers what no route has: in one sentence.
+pub async fn nothing(uri: Uri) -> (StatusCode, String) {
+    (StatusCode::NOT_FOUND, format!("there is nothing at '{}'\n", uri.path()))
 }
 
 /// The file served at `/assets/<name>`, or `None` if this build has none of that name.

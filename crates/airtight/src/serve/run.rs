@@ -7,30 +7,23 @@ use std::{io, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper::service::service_fn;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use super::connection::{Connections, Stalled};
 use crate::up::handover;
 
 /// Connections served at a time; further ones wait in the socket's backlog.
 const CONNECTIONS: usize = 1024;
-/// For the head of a request, and between two requests of a connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// From the word to stop to the cutting of what is not done.
-const DRAIN: Duration = Duration::from_secs(5);
 /// For disk accesses that are still under way when a role is done.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 /// After the machine refused a connection, for want of descriptors.
@@ -81,9 +74,9 @@ pub fn until_signal() -> anyhow::Result<CancellationToken> {
 }
 
 /// Serves `router` until `stop`, then finishes what is open, for five seconds at most.
-pub async fn run_router(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn run_router(listener: TcpListener, router: Router, stop: CancellationToken, stalled: Stalled) {
     let offered = handover::offer(&[&listener]);
-    let open = GracefulShutdown::new();
+    let open = Connections::new(stalled);
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         tokio::select! {
@@ -98,9 +91,7 @@ pub async fn run_router(listener: TcpListener, router: Router, stop: Cancellatio
         }
     }
     drop((listener, offered));
-    if timeout(DRAIN, open.shutdown()).await.is_err() {
-        warn!("Connections were cut that did not end within {DRAIN:?}");
-    }
+    open.finish().await;
 }
 
 async fn accept(
@@ -112,24 +103,13 @@ async fn accept(
     Ok((stream, slot))
 }
 
-fn serve(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, open: &GracefulShutdown) {
+fn serve(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, open: &Connections) {
     // Answers are written whole; waiting for more to send gains nothing.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "A connection ended before it began");
         return;
     }
-    let service = service_fn(move |request| router.clone().oneshot(request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = open.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            debug!(%error, "A connection broke");
-        }
-        drop(slot);
-    });
+    open.serve(stream, slot, service_fn(move |request| router.clone().oneshot(request)));
 }
 
 #[cfg(test)]
@@ -156,7 +136,7 @@ mod tests {
     async fn server(router: Router) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let served = tokio::spawn(run_router(listener, router, stop.clone()));
+        let served = tokio::spawn(run_router(listener, router, stop.clone(), Stalled::default()));
         Server { address, stop, served }
     }
 
@@ -215,6 +195,7 @@ mod tests {
         let stopped = Instant::now();
         server.stop.cancel();
         server.served.await.unwrap();
-        assert!((DRAIN..DRAIN * 2).contains(&stopped.elapsed()), "{:?}", stopped.elapsed());
+        let drain = Duration::from_secs(5);
+        assert!((drain..drain * 2).contains(&stopped.elapsed()), "{:?}", stopped.elapsed());
     }
 }

@@ -9,11 +9,7 @@ use anyhow::Context as _;
 use axum::{Router, body::Body};
 use futures_util::future::try_join_all;
 use http::{Request, Response, StatusCode};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper::{body::Incoming, service::service_fn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -23,13 +19,19 @@ use tokio::{
         mpsc::{self, error::TrySendError},
     },
     task::JoinHandle,
-    time::{interval, sleep, timeout},
+    time::{interval, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-use super::{health::Health, pulse::Pulse, reply::Reply, viewer};
+use super::{
+    connection::{Connections, Stalled},
+    health::Health,
+    pulse::Pulse,
+    reply::Reply,
+    viewer,
+};
 use crate::{publish::Board, up::handover};
 
 /// Connections served at a time, if the machine gives the descriptors; further ones wait in the socket's backlog.
@@ -38,12 +40,6 @@ const CONNECTIONS: usize = 16_384;
 const RESERVED: u64 = 256;
 /// Connections on their way to a shard.
 const HANDED_OVER: usize = 256;
-/// For the head of a request, and between two requests of a connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// A request head is small; a viewer's connection costs little.
-const BUFFER: usize = 16 << 10;
-/// From the word to stop to the cutting of what is not done.
-const DRAIN: Duration = Duration::from_secs(5);
 /// After the machine refused a connection, for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A shard shows that it lives this often.
@@ -77,6 +73,7 @@ impl Shards {
         router: &Router,
         health: &Health,
         stop: &CancellationToken,
+        stalled: &Stalled,
     ) -> anyhow::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut shards = Self { hands: Vec::new(), tracker: TaskTracker::new() };
@@ -87,8 +84,9 @@ impl Shards {
             let runtime =
                 Builder::new_current_thread().enable_all().build().context("can't start a shard")?;
             let (beaten, stopped) = (pulse.clone(), stop.clone());
+            let open = Connections::new(stalled.clone());
             let run = move || {
-                runtime.block_on(shard(taken, service, beaten, stopped));
+                runtime.block_on(shard(taken, service, open, beaten, stopped));
                 drop(token);
             };
             thread::Builder::new().name("shard".to_owned()).spawn(run).context("can't start a shard")?;
@@ -178,8 +176,13 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok((stream.into_std()?, place))
 }
 
-async fn shard(mut taken: mpsc::Receiver<Accepted>, service: Service, pulse: Pulse, stop: CancellationToken) {
-    let open = GracefulShutdown::new();
+async fn shard(
+    mut taken: mpsc::Receiver<Accepted>,
+    service: Service,
+    open: Connections,
+    pulse: Pulse,
+    stop: CancellationToken,
+) {
     let mut beats = interval(BEAT);
     loop {
         tokio::select! {
@@ -191,34 +194,15 @@ async fn shard(mut taken: mpsc::Receiver<Accepted>, service: Service, pulse: Pul
             },
         }
     }
-    if timeout(DRAIN, open.shutdown()).await.is_err() {
-        warn!("Connections were cut that did not end within {DRAIN:?}");
-    }
+    open.finish().await;
 }
 
-fn connect(
-    stream: std::net::TcpStream,
-    place: OwnedSemaphorePermit,
-    service: Service,
-    open: &GracefulShutdown,
-) {
+fn connect(stream: std::net::TcpStream, place: OwnedSemaphorePermit, service: Service, open: &Connections) {
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => return debug!(%error, "A connection ended before it began"),
     };
-    let answer = service_fn(move |request| answer(service.clone(), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), answer);
-    let connection = open.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            debug!(%error, "A connection broke");
-        }
-        drop(place);
-    });
+    open.serve(stream, place, service_fn(move |request| answer(service.clone(), request)));
 }
 
 async fn answer(service: Service, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
@@ -242,12 +226,14 @@ mod tests {
     #[tokio::test]
     async fn a_part_of_which_a_task_has_died_ends_and_names_it() {
         let (board, stop) = (Arc::default(), CancellationToken::new());
-        let shards = Shards::start(&board, &Router::new(), &Health::default(), &stop).unwrap();
+        let health = Health::default();
+        let shards = Shards::start(&board, &Router::new(), &health, &stop, &Stalled::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let lives = tokio::spawn(std::future::pending());
         let dies = tokio::spawn(async { panic!("as a fault of the program does") });
         let tasks = vec![("lives", lives), ("dies", dies)];
-        let served = timeout(Duration::from_secs(10), shards.serve_beside(listener, stop, tasks)).await;
+        let served =
+            tokio::time::timeout(Duration::from_secs(10), shards.serve_beside(listener, stop, tasks)).await;
         let error = served.expect("it does not serve on").unwrap_err();
         assert_eq!(error.to_string(), "the task that dies");
     }

@@ -1,0 +1,214 @@
+//! One connection of any server: served until its peer is done, goes away, or takes nothing any more.
+//!
+//! A peer that stops reading must not keep a place, nor the media of its answer, for good. One that reads slowly
+//! makes progress, and is never cut for it.
+
+use std::{
+    error::Error,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http1, service::HttpService};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep, timeout},
+};
+use tracing::{debug, warn};
+
+/// For the head of a request, and between two requests of a connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a peer to take some of what is to be sent to it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A request head is small; a connection costs little.
+const BUFFER: usize = 16 << 10;
+/// From the word to stop to the cutting of what is not done.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Connections that were cut because their peer took nothing. Clones are one count.
+#[derive(Debug, Clone, Default)]
+pub struct Stalled(Counter);
+
+impl Stalled {
+    /// Lists the count for `GET /metrics`.
+    pub fn register(&self, registry: &mut Registry) {
+        let help = "Connections cut because their peer took nothing for 30 seconds";
+        registry.register("connections_stalled", help, self.0.clone());
+    }
+}
+
+/// The open connections of a server.
+pub struct Connections {
+    open: GracefulShutdown,
+    patience: Duration,
+    stalled: Stalled,
+}
+
+impl Connections {
+    /// None yet.
+    pub fn new(stalled: Stalled) -> Self {
+        Self { open: GracefulShutdown::new(), patience: PATIENCE, stalled }
+    }
+
+    /// Serves one more, which has `place` until its end.
+    pub fn serve<I, S, B>(&self, stream: I, place: OwnedSemaphorePermit, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: HttpService<Incoming, ResBody = B> + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (patience, stalled) = (self.patience, self.stalled.clone());
+        let stream = Impatient { stream, patience, waiting: None, stalled };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = self.open.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "A connection broke");
+            }
+            drop(place);
+        });
+    }
+
+    /// Lets everybody finish, for five seconds at most.
+    pub async fn finish(self) {
+        if timeout(DRAIN, self.open.shutdown()).await.is_err() {
+            warn!("Connections were cut that did not end within {DRAIN:?}");
+        }
+    }
+}
+
+/// A stream that breaks once what is to be written has waited for `patience` without any progress.
+struct Impatient<S> {
+    stream: S,
+    patience: Duration,
+    /// Runs while the peer takes nothing.
+    waiting: Option<Pin<Box<Sleep>>>,
+    stalled: Stalled,
+}
+
+impl<S> Impatient<S> {
+    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.waiting = None;
+            return written;
+        }
+        let patience = self.patience;
+        ready!(self.waiting.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+        self.waiting = None;
+        self.stalled.0.inc();
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, format!("nothing taken for {patience:?}"))))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, sync::Arc};
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use hyper::service::service_fn;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        sync::Semaphore,
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// What fits on the way to the peer.
+    const PIPE: usize = 64;
+
+    async fn long(_request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 100 * PIPE]))))
+    }
+
+    /// A peer that has asked for a long answer, the server, and its places, of which it had one.
+    async fn peer(patience: Duration) -> (DuplexStream, Connections, Arc<Semaphore>) {
+        let (places, stalled) = (Arc::new(Semaphore::new(1)), Stalled::default());
+        let (mut peer, stream) = duplex(PIPE);
+        let place = places.clone().acquire_owned().await.unwrap();
+        let connections = Connections { patience, ..Connections::new(stalled) };
+        connections.serve(stream, place, service_fn(long));
+        peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        (peer, connections, places)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_stops_reading_is_cut_and_counted() {
+        let patience = Duration::from_millis(200);
+        let (mut peer, server, places) = peer(patience).await;
+        peer.read_exact(&mut [0; PIPE]).await.unwrap();
+        let stopped = Instant::now();
+        let _place = timeout(Duration::from_secs(10), places.acquire()).await.expect("its place is free");
+        assert!(stopped.elapsed() >= patience / 2, "{:?}", stopped.elapsed());
+        assert_eq!(server.stalled.0.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_slowly_is_not_cut() {
+        let patience = Duration::from_secs(1);
+        let (mut peer, server, _places) = peer(patience).await;
+        let began = Instant::now();
+        while began.elapsed() < 2 * patience {
+            peer.read_exact(&mut [0; PIPE]).await.expect("it is not cut");
+            sleep(patience / 10).await;
+        }
+        assert_eq!(server.stalled.0.get(), 0);
+    }
+}
