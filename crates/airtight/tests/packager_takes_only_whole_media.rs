@@ -84,6 +84,9 @@ fn each_refusal_has_its_status_and_its_sentence() {
     assert_answer(&put(&of("slate.mp4"), &whole), 400, "");
     assert_answer(&put(&of("slate.mp4"), &slate("720p")), 201, "");
     assert_answer(&put(&format!("live01/{lineage}/playlist.m3u8"), b"#EXTM3U"), 201, "");
+    for junk in [&b"junk"[..], b"", b"#EXTM3UX", b"#EXTM3U\n\xff"] {
+        assert_answer(&put(&of("playlist.m3u8"), junk), 400, "the ");
+    }
     assert_answer(&put(&of("playlist.m3u8"), b"#EXTM3U"), 201, "");
     assert_answer(&put(&of("playlist.m3u8"), b"#EXTM3U\n"), 200, "");
 

@@ -25,13 +25,31 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Disk {
     root: PathBuf,
     known: BTreeSet<SignalName>,
-    scan: Option<JoinHandle<io::Result<BTreeSet<SignalName>>>>,
-    failing: bool,
+    scan: Option<JoinHandle<io::Result<Look>>>,
+    said: Option<Trouble>,
+}
+
+/// What a look at the folder found.
+#[derive(Debug, Default)]
+struct Look {
+    signals: BTreeSet<SignalName>,
+    trouble: Option<Trouble>,
+}
+
+/// What keeps signals of the folder from being found; each is said once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// There is no such folder yet: parts start in any order.
+    Missing,
+    /// There are further signals.
+    Full,
+    /// It can't be read.
+    Unreadable,
 }
 
 impl Disk {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, known: BTreeSet::new(), scan: None, failing: false }
+        Self { root, known: BTreeSet::new(), scan: None, said: None }
     }
 
     /// The signals of the folder, as of now or as of the last time that it could be read.
@@ -39,7 +57,7 @@ impl Disk {
         let root = &self.root;
         let scan = self.scan.get_or_insert_with(|| {
             let root = root.clone();
-            spawn_blocking(move || scan(&root))
+            spawn_blocking(move || scan(&root, SIGNALS_MAX))
         });
         match timeout(PATIENCE, scan).await {
             Ok(outcome) => {
@@ -51,35 +69,54 @@ impl Disk {
         &self.known
     }
 
-    fn take(&mut self, outcome: io::Result<BTreeSet<SignalName>>) {
-        let root = self.root.display();
-        match &outcome {
-            Ok(_) if self.failing => info!("The folder '{root}' can be read again"),
-            Err(error) if !self.failing => {
-                warn!("The folder '{root}' can't be read: {error}; what it held before stands");
-            }
-            _ => {}
+    fn take(&mut self, outcome: io::Result<Look>) {
+        let trouble = outcome.as_ref().map_or(Some(Trouble::Unreadable), |look| look.trouble);
+        if trouble != std::mem::replace(&mut self.said, trouble) {
+            self.say(trouble, outcome.as_ref().err());
         }
-        self.failing = outcome.is_err();
-        if let Ok(signals) = outcome {
-            self.known = signals;
+        if let Ok(look) = outcome {
+            self.known = look.signals;
+        }
+    }
+
+    fn say(&self, trouble: Option<Trouble>, error: Option<&io::Error>) {
+        let root = self.root.display();
+        match (trouble, error) {
+            (None, _) => info!("All signals of the folder '{root}' can be found now"),
+            (Some(Trouble::Missing), _) => {
+                warn!("There is no folder '{root}' yet: if no worker is about to make it, correct --output");
+            }
+            (Some(Trouble::Full), _) => {
+                warn!("The folder '{root}' has more than {SIGNALS_MAX} signals: the others are left out");
+            }
+            (Some(Trouble::Unreadable), error) => {
+                let reason = error.map_or_else(String::new, |error| format!(": {error}"));
+                warn!("The folder '{root}' can't be read{reason}; what it held before stands");
+            }
         }
     }
 }
 
-/// The signals below `root`; none if it is not there yet, since parts start in any order.
-fn scan(root: &Path) -> io::Result<BTreeSet<SignalName>> {
+/// The signals below `root`, `most` of them at the most, whatever else lies there.
+fn scan(root: &Path, most: usize) -> io::Result<Look> {
     let entries = match fs::read_dir(root) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Look { trouble: Some(Trouble::Missing), ..Look::default() });
+        }
         entries => entries?,
     };
-    let mut signals = BTreeSet::new();
-    for entry in entries.take(SIGNALS_MAX) {
+    let mut look = Look::default();
+    for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_str().and_then(|name| name.parse::<SignalName>().ok());
-        signals.extend(name.filter(|_| is_signal(&entry.path())));
+        let Some(name) = name.filter(|_| is_signal(&entry.path())) else { continue };
+        if look.signals.len() >= most {
+            look.trouble = Some(Trouble::Full);
+            break;
+        }
+        look.signals.insert(name);
     }
-    Ok(signals)
+    Ok(look)
 }
 
 fn is_signal(folder: &Path) -> bool {
@@ -116,8 +153,23 @@ mod tests {
         ] {
             touch(root.path(), path);
         }
-        let signals: Vec<String> = scan(root.path()).unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(signals, ["live01", "live02"]);
+        let look = scan(root.path(), SIGNALS_MAX).unwrap();
+        let signals: Vec<String> = look.signals.iter().map(ToString::to_string).collect();
+        assert_eq!((&signals[..], look.trouble), (&["live01".to_owned(), "live02".to_owned()][..], None));
+    }
+
+    #[test]
+    fn only_signals_count_towards_the_most() {
+        let root = tempfile::tempdir().unwrap();
+        for other in 0..200 {
+            touch(root.path(), &format!("other-{other}"));
+        }
+        touch(root.path(), "live01/signal.json");
+        let look = scan(root.path(), 1).unwrap();
+        assert_eq!((look.signals.len(), look.trouble), (1, None));
+        touch(root.path(), "live02/signal.json");
+        let look = scan(root.path(), 1).unwrap();
+        assert_eq!((look.signals.len(), look.trouble), (1, Some(Trouble::Full)));
     }
 
     #[tokio::test]
@@ -126,10 +178,13 @@ mod tests {
         let root = parent.path().join("output");
         let mut disk = Disk::new(root.clone());
         assert!(disk.signals().await.is_empty());
+        assert_eq!(disk.said, Some(Trouble::Missing));
         touch(&root, "live01/signal.json");
         assert_eq!(disk.signals().await.len(), 1);
+        assert_eq!(disk.said, None);
         fs::remove_dir_all(&root).unwrap();
         fs::write(&root, "no folder").unwrap();
         assert_eq!(disk.signals().await.len(), 1);
+        assert_eq!(disk.said, Some(Trouble::Unreadable));
     }
 }

@@ -20,6 +20,9 @@ pub(super) const SIGNALS: usize = 256;
 /// Lineages of one signal that are held at a time.
 pub(super) const LINEAGES: usize = 64;
 
+/// Bytes of a playlist: a day of the shortest segments.
+const PLAYLIST: usize = 8 << 20;
+
 /// Why something is not held.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Refusal {
@@ -75,6 +78,22 @@ pub(super) fn record(signal: &SignalName, json: &[u8]) -> Result<Record, Refusal
         return Err(bad(format!("this is the record of signal '{}', not of '{signal}'", record.signal)));
     }
     Ok(record)
+}
+
+/// Checks that bytes may be the playlist of a lineage or of a track: it is kept for people and players that open
+/// the folder.
+///
+/// # Errors
+/// They are none.
+pub(super) fn playlist(bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() > PLAYLIST {
+        return Err(bad(format!("the playlist is longer than {PLAYLIST} bytes")));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|e| bad(format!("the playlist is no UTF-8: {e}")))?;
+    match text.lines().next() {
+        Some("#EXTM3U") => Ok(()),
+        _ => Err(bad("the body is no playlist: its first line is to be #EXTM3U")),
+    }
 }
 
 /// The record of a signal, which is to come before all else.

@@ -66,7 +66,10 @@ impl Disk {
             .and_then(|()| if to_write { NamedTempFile::new_in(root).map(drop) } else { Ok(()) });
         let root = usable.and_then(|()| fs::canonicalize(root)).map_err(|error| {
             let root = root.display();
-            SettingError::new(format!("root = '{root}' can't be used: {error}; expected a folder"))
+            SettingError::new(format!(
+                "root folder '{root}' can't be used: {error}; choose another by --root or OUTPUT_STREAM_PATH, or let \
+                 this user make and use it"
+            ))
         })?;
         Ok(Self { root })
     }
@@ -220,5 +223,23 @@ fn gone(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_made_or_refused_in_one_sentence_that_names_the_remedy() {
+        let parent = tempfile::tempdir().unwrap();
+        let missing = parent.path().join("not/there/yet");
+        assert!(Disk::open(&missing, true).is_ok() && missing.is_dir());
+        let file = NamedTempFile::new().unwrap();
+        for to_write in [false, true] {
+            let error = Disk::open(&file.path().join("root"), to_write).unwrap_err().to_string();
+            assert!(error.starts_with("root folder '") && error.contains("can't be used"), "{error}");
+            assert!(error.contains("choose another by --root"), "{error}");
+        }
     }
 }

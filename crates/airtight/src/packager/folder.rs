@@ -15,6 +15,7 @@ use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode},
 };
+use prometheus_client::metrics::counter::Counter;
 use tracing::{debug, warn};
 
 use super::store::Store;
@@ -106,8 +107,8 @@ impl Watching {
     }
 
     fn start(&self) -> Option<RecommendedWatcher> {
-        let sender = self.sender.clone();
-        let watcher = notify::recommended_watcher(move |event| tell(event, &sender));
+        let (sender, dropped) = (self.sender.clone(), self.store.metrics().notices_dropped.clone());
+        let watcher = notify::recommended_watcher(move |event| tell(event, &sender, &dropped));
         let root = self.store.disk().root();
         let watching = watcher.and_then(|mut watcher| {
             watcher.watch(root, RecursiveMode::Recursive)?;
@@ -145,7 +146,7 @@ impl Watching {
 }
 
 /// Passes on what tells of a whole file, or of one that is gone.
-fn tell(event: notify::Result<Event>, queue: &SyncSender<Notice>) {
+fn tell(event: notify::Result<Event>, queue: &SyncSender<Notice>, dropped: &Counter) {
     let Ok(event) = event else { return };
     let matters = match event.kind {
         EventKind::Create(_) | EventKind::Remove(_) => true,
@@ -154,6 +155,23 @@ fn tell(event: notify::Result<Event>, queue: &SyncSender<Notice>) {
         EventKind::Any | EventKind::Other => false,
     };
     if matters && let Err(TrySendError::Full(_)) = queue.try_send(Notice::Paths(event.paths)) {
+        dropped.inc();
         debug!("A notice of the folder was dropped: the next look finds what it told of");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_that_finds_no_room_is_counted() {
+        let ((sender, queue), dropped) = (sync_channel(1), Counter::default());
+        let event = || Ok(Event::new(EventKind::Create(notify::event::CreateKind::File)));
+        tell(event(), &sender, &dropped);
+        assert_eq!(dropped.get(), 0);
+        tell(event(), &sender, &dropped);
+        assert_eq!(dropped.get(), 1);
+        assert!(matches!(queue.recv(), Ok(Notice::Paths(_))));
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Metrics {
     pub(super) delete_failures: Counter,
     pub(super) disk_reads: Counter,
     pub(super) overtaken: Counter,
+    pub(super) notices_dropped: Counter,
     pub(super) followers: Gauge,
     held_bytes: Gauge,
     held_pieces: Gauge,
@@ -51,6 +52,8 @@ impl Metrics {
         let delete_failures = counter("delete_failures", "Files that could not be deleted");
         let disk_reads = counter("disk_reads", "Requests for media that is no longer in memory");
         let overtaken = counter("followers_overtaken", "Followers that were sent everything anew");
+        let notices_dropped =
+            counter("notices_dropped", "Notices of the folder that the next look makes up for");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             own.register(name, help, gauge.clone());
@@ -69,6 +72,7 @@ impl Metrics {
             delete_failures,
             disk_reads,
             overtaken,
+            notices_dropped,
             followers,
             held_bytes,
             held_pieces,

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod put;
+mod trouble;
 
 use std::{
     collections::BTreeMap,
@@ -33,6 +34,7 @@ use super::{
     metrics::Metrics,
 };
 pub(super) use put::Taken;
+use trouble::Trouble;
 
 /// Bytes of media in memory, for all signals together: a minute of eight lineages of the default ladder.
 const MEMORY: usize = 256 << 20;
@@ -74,6 +76,7 @@ struct Inner {
     state: Mutex<State>,
     /// Taken by whoever reads, joins and writes a record.
     records: Mutex<()>,
+    trouble: Mutex<Trouble>,
     changed: watch::Sender<()>,
     readers: Semaphore,
     /// True once what was in the folder at the start is held.
@@ -117,6 +120,7 @@ impl Store {
             clock,
             state: Mutex::new(state),
             records: Mutex::new(()),
+            trouble: Mutex::default(),
             changed: watch::Sender::new(()),
             readers: Semaphore::new(READERS),
             indexed: watch::Sender::new(false),

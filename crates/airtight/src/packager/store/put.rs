@@ -9,9 +9,9 @@ use airtight_media::{
     record::Record,
 };
 use bytes::Bytes;
-use tracing::error;
+use tracing::{error, info};
 
-use super::{Arrival, Mode, Moment, Store, wall_ms};
+use super::{Arrival, Mode, Moment, Store, trouble::Trouble, wall_ms};
 use crate::packager::{
     admission::{self, Due, Refusal},
     disk::Written,
@@ -99,6 +99,7 @@ impl Store {
         lineage: &Lineage,
         bytes: &[u8],
     ) -> Result<Taken, Refusal> {
+        admission::playlist(bytes)?;
         if !self.state().index.has_lineage(signal, lineage) {
             return Err(Refusal::Missing(format!("no init of lineage '{lineage}' is held: send it first")));
         }
@@ -123,7 +124,10 @@ impl Store {
         }
         let admitted = self.admit(signal, piece, &bytes, true)?;
         let on_disk = match self.0.disk.write(place, &bytes) {
-            Ok(Written::New) => true,
+            Ok(Written::New) => {
+                self.write_succeeded();
+                true
+            }
             // Not looked at yet, or sent twice at the same time: the first copy counts.
             Ok(Written::Exists) => {
                 self.adopt(place);
@@ -216,15 +220,24 @@ impl Store {
         admission::number(record, *number, &Due { now_ms: wall_ms(SystemTime::now()), horizon, kept })
     }
 
-    /// Says the first failure and each hundredth: on a full disk every write fails.
     fn write_failed(&self, error: &std::io::Error) {
-        let before = self.0.metrics.write_failures.inc();
-        if before.is_multiple_of(100) {
+        self.0.metrics.write_failures.inc();
+        if self.trouble().failed() {
             let root = self.0.disk.root().display();
             error!(
                 "'{root}' can't be written: {error}; what is recent is kept in memory only: make room there"
             );
         }
+    }
+
+    fn write_succeeded(&self) {
+        if self.trouble().succeeded() {
+            info!("'{}' can be written again", self.0.disk.root().display());
+        }
+    }
+
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When a file arrived, on the clock of the index.
