@@ -34,8 +34,8 @@ run: $(AIRTIGHT)
 $(AIRTIGHT): setup-run $(WEB)
 	$(CARGO) build --release --locked -p airtight
 
-.PHONY: setup-build setup-run setup-test
-setup-build setup-run setup-test: setup-%:
+.PHONY: setup-build setup-run setup-test setup-bench
+setup-build setup-run setup-test setup-bench: setup-%:
 	@scripts/setup.sh $*
 
 # ---- the page ----
@@ -69,8 +69,8 @@ test: setup-test $(WEB) $(BROWSER_MODULES)
 	$(if $(END_TO_END),$(CARGO) test --workspace --locked --test '*' -- --test-threads=1)
 
 .PHONY: bench
-bench: setup-build
-	$(CARGO) bench --workspace --locked
+bench: setup-bench $(AIRTIGHT)
+	scripts/performance.sh $(AIRTIGHT)
 
 .PHONY: clean
 clean:

@@ -5,6 +5,7 @@
 #   setup.sh build   Rust and Node
 #   setup.sh run     also ffmpeg and a font
 #   setup.sh test    also a browser and a second parser of playlists
+#   setup.sh bench   as run, and what serving is measured with
 set -euo pipefail
 
 readonly RUST_WANTED=1.95 NODE_WANTED=20.19
@@ -34,6 +35,12 @@ missing() {
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || ! command -v apt-get >/dev/null || echo fonts-dejavu-core
     [ "$1" != run ] || return 0
+    if [ "$1" = bench ]; then
+        command -v curl >/dev/null || echo curl
+        command -v wrk >/dev/null || echo wrk
+        [ -x /usr/sbin/nginx ] || echo nginx-light
+        return 0
+    fi
     command -v chromium >/dev/null || echo chromium
     /usr/bin/python3 -c 'import m3u8' 2>/dev/null || echo python3-m3u8
 }
@@ -56,7 +63,7 @@ install() {
 
 main() {
     local purpose=${1:-run}
-    case $purpose in build | run | test) ;; *) die "no purpose '$purpose': build, run or test." ;; esac
+    case $purpose in build | run | test | bench) ;; *) die "no purpose '$purpose': build, run, test or bench." ;; esac
     toolchain Rust rustc "$RUST_WANTED" "install it with rustup (https://rustup.rs)"
     toolchain Cargo cargo "$RUST_WANTED" "it comes with Rust (https://rustup.rs)"
     toolchain Node node "$NODE_WANTED" "install it from https://nodejs.org"
