@@ -5,6 +5,8 @@
 
 mod board;
 mod figures;
+#[cfg(test)]
+pub mod fixture;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +19,7 @@ use airtight_media::{
     holding::{Line, Piece},
     id::SignalName,
 };
-pub use board::{Board, Coding, Offer, Published, View};
+pub use board::{Board, Coding, Offer, Published, Signals, View};
 use bytes::Bytes;
 pub use figures::Figures;
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};

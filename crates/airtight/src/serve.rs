@@ -3,6 +3,7 @@
 mod condition;
 pub mod connection;
 pub mod health;
+pub mod index;
 pub mod listen;
 pub mod metrics;
 pub mod page;

@@ -14,10 +14,16 @@ use crate::{
 
 /// First elements of paths that other routes own.
 const RESERVED: &[&str] = &["assets", "ingest", "v1"];
+/// Whole paths that other routes own. A signal of such a name has all its URLs but the one without a slash.
+const OTHERS: &[&str] = &["healthz", "metrics", "readyz", "signals"];
 
 /// What a viewer asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
+    /// `/`: which signals there are.
+    Index,
+    /// `/<signal>`: somebody forgot the slash.
+    Signal(SignalName),
     /// `/<signal>/`: a page that plays it.
     Page(SignalName),
     /// `/<signal>/playlist.m3u8`
@@ -62,6 +68,9 @@ pub fn parse(path: &str, _query: Option<&str>) -> Result<Option<Route>, RouteErr
         return Ok(None);
     }
     Ok(Some(match elements[..] {
+        [""] => Route::Index,
+        // What is no name, such as `favicon.ico`, is somebody else's.
+        [signal] if !OTHERS.contains(&signal) => return Ok(signal.parse().ok().map(Route::Signal)),
         [signal, ""] if !signal.is_empty() => Route::Page(name(signal, "signal")?),
         [signal, "playlist.m3u8"] => Route::Multivariant(name(signal, "signal")?),
         [signal, track, file] => {
@@ -117,16 +126,18 @@ impl Resource {
 }
 
 impl Route {
-    /// The signal that is asked for.
-    pub fn signal(&self) -> &SignalName {
+    /// The signal that is asked for; none of the list of all.
+    pub fn signal(&self) -> Option<&SignalName> {
         match self {
-            Self::Page(signal)
+            Self::Index => None,
+            Self::Signal(signal)
+            | Self::Page(signal)
             | Self::Multivariant(signal)
             | Self::Playlist(signal, _)
             | Self::Init(signal, ..)
             | Self::Segment(signal, ..)
             | Self::Part(signal, ..)
-            | Self::Slate(signal, _) => signal,
+            | Self::Slate(signal, _) => Some(signal),
         }
     }
 }
@@ -134,6 +145,8 @@ impl Route {
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Index => f.write_str("/"),
+            Self::Signal(signal) => write!(f, "/{signal}"),
             Self::Page(signal) => write!(f, "/{signal}/"),
             Self::Multivariant(signal) => write!(f, "/{signal}/playlist.m3u8"),
             Self::Playlist(signal, track) => write!(f, "/{signal}/{track}/playlist.m3u8"),
@@ -153,7 +166,10 @@ mod tests {
 
     #[test]
     fn every_url_of_the_grammar_has_one_spelling() {
+        assert_eq!(parse("/", None), Ok(Some(Route::Index)));
+        assert_eq!((Route::Index.to_string().as_str(), Route::Index.signal()), ("/", None));
         for url in [
+            "/live01",
             "/live01/",
             "/live01/playlist.m3u8",
             "/live01/720p/playlist.m3u8",
@@ -164,16 +180,17 @@ mod tests {
         ] {
             let route = parse(url, Some("_HLS_msn=1")).unwrap().unwrap();
             assert_eq!(route.to_string(), url);
-            assert_eq!(route.signal().as_str(), "live01");
+            assert_eq!(route.signal().map(SignalName::as_str), Some("live01"));
         }
     }
 
     #[test]
     fn other_routes_fall_through() {
         for url in
-            ["", "/", "/healthz", "/signals", "/v1/holdings", "/ingest/live01/signal.json", "/assets/a.js"]
+            ["", "/healthz", "/readyz", "/metrics", "/signals", "/v1", "/ingest", "/favicon.ico", "/a b"]
                 .into_iter()
-                .chain(["/v1/media/live01/a-1/720p/1.m4s", "/live01", "/live01/720p/", "/live01/720p/x.txt"])
+                .chain(["/v1/holdings", "/ingest/live01/signal.json", "/assets/a.js"])
+                .chain(["/v1/media/live01/a-1/720p/1.m4s", "/live01/720p/", "/live01/720p/x.txt"])
         {
             assert_eq!(parse(url, None), Ok(None), "{url}");
         }

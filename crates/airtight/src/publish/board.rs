@@ -182,32 +182,13 @@ fn gzip(text: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
-    use airtight_media::{
-        grid::{Grid, Number, Rate},
-        record::{Content, Era, Record, Track},
-        window::Slot,
-    };
+    use airtight_media::grid::Number;
 
     use super::*;
+    use crate::publish::fixture;
 
     fn snapshot(edge: u64) -> Arc<Snapshot> {
-        let count = |n| NonZeroU32::new(n).unwrap();
-        let track = Track {
-            name: "audio".parse().unwrap(),
-            content: Content::Audio { channels: 2 },
-            rate: Rate { scale: count(48_000), frame: count(1024) },
-            codecs: "mp4a.40.2".to_owned(),
-            bandwidth: 128_000,
-            init: "0123456789abcdef".parse().unwrap(),
-        };
-        let grid = Grid { millis: count(2000), parts: count(4) };
-        let eras = vec![Era { first: Number(1), tracks: vec![track] }];
-        let record = Record { signal: "live01".parse().unwrap(), grid, first: Number(1), eras, end: None };
-        let slots = (1..=edge).map(|n| Arc::new(Slot { number: Number(n), tracks: BTreeMap::new() }));
-        let (head, edge, slots) = (Number(1), Number(edge), slots.collect());
-        Arc::new(Snapshot { record: Arc::new(record), head, edge, slots, openings: Arc::default() })
+        Arc::new(fixture::snapshot(1..=edge, 1, &[]))
     }
 
     #[test]
@@ -228,7 +209,7 @@ mod tests {
     #[test]
     fn a_text_is_made_once_and_told_apart_by_its_tag() {
         let published = Published::new(snapshot(3));
-        let track: TrackName = "audio".parse().unwrap();
+        let track: TrackName = "720p".parse().unwrap();
         let text = |view| published.text(view, Coding::Identity).unwrap();
         let media = text(View::Media(&track));
         assert!(std::ptr::eq(media, text(View::Media(&track))));
@@ -246,6 +227,6 @@ mod tests {
             Published::new(snapshot(4)).text(View::Media(&track), Coding::Identity).unwrap().etag,
             media.etag
         );
-        assert!(published.text(View::Media(&"720p".parse().unwrap()), Coding::Identity).is_none());
+        assert!(published.text(View::Media(&"audio".parse().unwrap()), Coding::Identity).is_none());
     }
 }

@@ -13,7 +13,7 @@ use airtight_media::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::{condition, page, reply::Reply};
+use super::{condition, index, page, reply::Reply};
 use crate::publish::{Board, Coding, Offer, Published, View};
 
 /// A playlist is current for half a target duration at the most; a cache asks again by its tag.
@@ -27,6 +27,7 @@ const MISSING: &str = "max-age=1";
 
 const SEGMENT_TYPE: &str = "video/iso.segment";
 const INIT_TYPE: &str = "video/mp4";
+const PAGE_TYPE: &str = "text/html; charset=utf-8";
 
 /// The answer to a viewer's request; `None` if the URL is no viewer's.
 pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>> {
@@ -52,10 +53,11 @@ pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>>
 }
 
 fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
-    let signal = route.signal();
+    let Some(signal) = route.signal() else { return list(board) };
     match (route, board.offer(signal)) {
         (Route::Page(_), _) => player(),
         (_, None) => refusal(StatusCode::NOT_FOUND, &format!("there is no signal '{signal}'")),
+        (Route::Signal(_), Some(_)) => slash(signal),
         (_, Some(Offer::Declared)) => not_yet(signal),
         (_, Some(Offer::On(published))) => on_air(&published, route, headers),
     }
@@ -64,7 +66,8 @@ fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
 fn on_air(published: &Published, route: &Route, headers: &HeaderMap) -> Response<Reply> {
     let snapshot = &published.snapshot;
     let answer = match route {
-        Route::Page(_) => Some(player()),
+        // Answered whatever is on the air.
+        Route::Index | Route::Signal(_) | Route::Page(_) => None,
         Route::Multivariant(_) => playlist(published, View::Multivariant, headers),
         Route::Playlist(_, track) => playlist(published, View::Media(track), headers),
         Route::Init(_, track, hash) => {
@@ -177,6 +180,18 @@ fn missing(snapshot: &Snapshot, route: &Route) -> Response<Reply> {
 fn player() -> Response<Reply> {
     let page = page::page();
     ok(page.mime, page.cache_control, &page.etag, Reply::bytes(page.bytes.clone()))
+}
+
+fn list(board: &Board) -> Response<Reply> {
+    respond(StatusCode::OK, PAGE_TYPE, PASSING, Reply::bytes(index::render(&board.signals())))
+}
+
+/// The page finds its media by relative URLs, which need the slash. So does this one, behind a proxy.
+fn slash(signal: &SignalName) -> Response<Reply> {
+    let mut moved = refusal(StatusCode::PERMANENT_REDIRECT, &format!("signal '{signal}' is at {signal}/"));
+    let location = HeaderValue::from_str(&format!("{signal}/"));
+    moved.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
+    moved
 }
 
 fn preflight() -> Response<Reply> {

@@ -1,43 +1,9 @@
-use std::num::NonZeroU32;
-
-use airtight_media::{
-    grid::{Grid, Rate},
-    record::{Content, Era, Record, Track},
-    window::{Media, Opening, Slot},
-};
-
 use super::*;
-
-const HASH: &str = "0123456789abcdef";
+use crate::publish::fixture;
 
 /// Numbers 10 to `edge`; those in `slate` lack media.
 fn snapshot(edge: u64, slate: &[u64]) -> Snapshot {
-    let count = |n| NonZeroU32::new(n).unwrap();
-    let track = Track {
-        name: "720p".parse().unwrap(),
-        content: Content::Video { width: 1280, height: 720 },
-        rate: Rate { scale: count(25_000), frame: count(1000) },
-        codecs: "avc1.64001f".to_owned(),
-        bandwidth: 3_000_000,
-        init: HASH.parse().unwrap(),
-    };
-    let opening = Opening {
-        init: Bytes::from_static(b"init"),
-        slate: Bytes::from_static(b"slate"),
-        named: HASH.parse().unwrap(),
-    };
-    let openings = Arc::new(BTreeMap::from([(track.init, opening)]));
-    let slot = |n: u64| {
-        let made = if slate.contains(&n) { Made::Slate } else { Made::By("a-7".parse().unwrap()) };
-        let parts = [Bytes::from_static(b"one"), Bytes::from_static(b"three")].into();
-        let tracks = BTreeMap::from([("720p".parse().unwrap(), Media { parts, made })]);
-        Arc::new(Slot { number: Number(n), tracks })
-    };
-    let grid = Grid { millis: count(2000), parts: count(4) };
-    let eras = vec![Era { first: Number(10), tracks: vec![track] }];
-    let record = Record { signal: "live01".parse().unwrap(), grid, first: Number(10), eras, end: None };
-    let slots = (10..=edge).map(slot).collect();
-    Snapshot { record: Arc::new(record), head: Number(10), edge: Number(edge), slots, openings }
+    fixture::snapshot(10..=edge, 10, slate)
 }
 
 /// Lines in short: what is held, of which number, how old.

@@ -1,47 +1,14 @@
-use std::collections::BTreeMap;
-use std::{num::NonZeroU32, sync::Arc};
-
-use airtight_media::{
-    grid::{Grid, Rate},
-    record::{Content, Era, Record, Track},
-    window::{Opening, Slot},
-};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
 use super::*;
-
-const HASH: &str = "0123456789abcdef";
+use crate::publish::fixture::snapshot;
 
 /// `declared` has no media; `live01` lists 12 to 14, still holds 11, and 14 is slate.
 fn board() -> Board {
     let board = Board::default();
     board.declare(&"declared".parse().unwrap());
-    let count = |n| NonZeroU32::new(n).unwrap();
-    let grid = Grid { millis: count(2000), parts: count(4) };
-    let track = Track {
-        name: "720p".parse().unwrap(),
-        content: Content::Video { width: 1280, height: 720 },
-        rate: Rate { scale: count(25_000), frame: count(1000) },
-        codecs: "avc1.64001f".to_owned(),
-        bandwidth: 3_000_000,
-        init: HASH.parse().unwrap(),
-    };
-    let (init, slate) = (Bytes::from_static(b"init"), Bytes::from_static(b"a slate"));
-    let opening = Opening { init, slate, named: "fedcba9876543210".parse().unwrap() };
-    let openings = Arc::new(BTreeMap::from([(track.init, opening)]));
-    let slot = |n| {
-        let made = if n == 14 { Made::Slate } else { Made::By("a-7".parse().unwrap()) };
-        let parts = [Bytes::from_static(b"one"), Bytes::from_static(b"three")].into();
-        let tracks = BTreeMap::from([("720p".parse().unwrap(), Media { parts, made })]);
-        Arc::new(Slot { number: Number(n), tracks })
-    };
-    let signal: SignalName = "live01".parse().unwrap();
-    let eras = vec![Era { first: Number(1), tracks: vec![track] }];
-    let record = Record { signal: signal.clone(), grid, first: Number(1), eras, end: None };
-    let (head, edge) = (Number(12), Number(14));
-    let slots = (11..=14).map(slot).collect();
-    board.publish(&signal, Arc::new(Snapshot { record: Arc::new(record), head, edge, slots, openings }));
+    board.publish(&"live01".parse().unwrap(), std::sync::Arc::new(snapshot(11..=14, 12, &[14])));
     board
 }
 
@@ -68,6 +35,9 @@ type Row = (&'static str, u16, &'static str, &'static str, &'static str, Option<
 
 const TABLE: &[Row] = &[
     ("/unknown/playlist.m3u8", 404, TEXT, "max-age=1", "", None),
+    ("/unknown", 404, TEXT, "max-age=1", "", None),
+    ("/declared", 308, TEXT, "no-store", "", None),
+    ("/live01", 308, TEXT, "no-store", "", None),
     ("/unknown/720p/12.m4s", 404, TEXT, "max-age=1", "", None),
     ("/declared/playlist.m3u8", 503, TEXT, "no-store", "", None),
     ("/declared/720p/playlist.m3u8", 503, TEXT, "no-store", "", None),
@@ -260,10 +230,28 @@ fn a_page_of_another_site_may_ask_and_nobody_may_write() {
 
 #[test]
 fn other_urls_are_left_to_others() {
-    for path in
-        ["/", "/healthz", "/metrics", "/v1/holdings", "/v1/media/live01/a-7/720p/12.m4s", "/assets/x.js"]
-    {
+    for path in ["/healthz", "/metrics", "/v1/holdings", "/v1/media/live01/a-7/720p/12.m4s", "/assets/x.js"] {
         assert!(ask("GET", path, &[]).is_none(), "{path}");
     }
     assert_eq!(ask("GET", "/anything/", &[]).unwrap().status(), 200);
+}
+
+#[test]
+fn a_forgotten_slash_leads_to_the_page() {
+    for signal in ["live01", "declared"] {
+        let moved = ask("GET", &format!("/{signal}"), &[]).unwrap();
+        assert_eq!((moved.status().as_u16(), header(&moved, "location")), (308, &*format!("{signal}/")));
+    }
+    assert_eq!(header(&ask("GET", "/unknown", &[]).unwrap(), "location"), "");
+}
+
+#[tokio::test]
+async fn the_root_lists_every_signal_with_a_link() {
+    let got = ask("GET", "/", &[]).unwrap();
+    assert_eq!((got.status().as_u16(), header(&got, "content-type")), (200, PAGE_TYPE));
+    assert_eq!(header(&got, "cache-control"), "no-store");
+    let page = String::from_utf8(got.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    assert!(page.contains("<a href=\"live01/\">live01</a> is on the air"), "{page}");
+    assert!(page.contains("<a href=\"declared/\">declared</a> has no media yet"), "{page}");
+    assert!(index::render(&Board::default().signals()).contains("No signal is known yet"));
 }
