@@ -28,6 +28,7 @@ use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::log;
 use process::Process;
 
 /// The first descriptor that a child is given besides its standard streams, as for `LISTEN_FDS`.
@@ -119,7 +120,7 @@ impl Command {
         self
     }
 
-    /// The child writes its [`Process`] to the file `path` before it becomes the program.
+    /// The child writes its [`Process`] to the file `path` before it becomes the program, if it can.
     pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
         self.record = Some(path.into());
         self
@@ -265,7 +266,10 @@ fn prepare(matches: &ArgMatches) -> anyhow::Result<()> {
         rustix::process::setsid().context("no session of its own")?;
     }
     if let Some(path) = matches.get_one::<PathBuf>(RECORD) {
-        Process::current()?.write(path)?;
+        // Whoever starts the child knows it all the same: a full disk keeps no part from running.
+        if let Err(error) = Process::current().and_then(|process| process.write(path)) {
+            log::last_words(&error.context("it runs without a record"));
+        }
     }
     Ok(())
 }

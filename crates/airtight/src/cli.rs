@@ -2,8 +2,14 @@
 //!
 //! Commands and their flags come from tables; a role never sees clap.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt::Display,
+    io::{self, Write as _},
+};
 
+use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::config::{self, DEFAULT_FILE, KEYS, Key, SettingError, Settings};
@@ -100,6 +106,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Set
     })
 }
 
+/// Prints the answer of a command; a reader that has gone away needs none.
+///
+/// # Errors
+/// Standard output does not take it.
+pub fn answer(text: impl Display) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the answer"),
+    }
+}
+
 /// Whether there is such a command.
 pub fn is_command(name: &str) -> bool {
     COMMANDS.iter().any(|c| c.name == name)
@@ -145,7 +162,7 @@ fn settings_file(place: Option<&str>) -> Result<String, SettingError> {
     let path = place.unwrap_or(DEFAULT_FILE);
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text),
-        Err(e) if place.is_none() && e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(e) if place.is_none() && e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(e) => Err(SettingError::new(format!("the settings file '{path}' can't be read: {e}"))),
     }
 }

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    cli::Invocation,
+    cli::{self, Invocation},
     config::SettingError,
     http::{Budget, Client},
     log,
@@ -61,8 +61,7 @@ pub fn run(invocation: &Invocation) -> anyhow::Result<()> {
             crate::serve::run::block_on(end_at_packagers(&packagers, &signal))?
         }
     };
-    println!("{}", sentence(&record));
-    Ok(())
+    cli::answer(sentence(&record))
 }
 
 /// When the last segment is over, in local time.

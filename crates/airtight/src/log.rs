@@ -1,14 +1,14 @@
 //! The log: one line per event to stderr, for people or for machines.
 //!
-//! Text lines are `2024-04-05 11:23:05 INF message key=value`, in local time. An event that can't be written,
-//! because nobody reads stderr any more, is dropped: a log never ends the program that writes it.
+//! Text lines are `2024-04-05 11:23:05 INF message key=value`, in local time. A log neither ends the program that
+//! writes it nor holds it up: lines that stderr does not take wait in an [`Outlet`], or are dropped and counted.
 
 use std::{
     fmt::{self, Write as _},
-    io,
     str::FromStr,
 };
 
+use anyhow::Context as _;
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::{
     Event, Level, Subscriber,
@@ -20,7 +20,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::config::{SettingError, Settings};
+use crate::{
+    config::{SettingError, Settings},
+    outlet::{Outlet, Stream},
+};
 
 /// How the one sentence of a failure begins, which is no line of the log.
 pub const SPEAKER: &str = "airtight: ";
@@ -67,24 +70,46 @@ pub fn check(settings: &Settings) -> Result<(), SettingError> {
     Config::new(settings).map(drop)
 }
 
-/// Starts the log of this process as `log-format` and `log` say.
+/// Starts the log of this process as `log-format` and `log` say; its last lines are out when what is returned
+/// has finished.
 ///
 /// # Errors
-/// A format or a level that does not exist.
-pub fn start(settings: &Settings) -> Result<(), SettingError> {
+/// A format or a level that does not exist; a machine that gives no further thread.
+pub fn start(settings: &Settings) -> anyhow::Result<Outlet> {
     let Config { level, format } = Config::new(settings)?;
+    let outlet = Outlet::start(move |count| lost(format, count)).context("cannot start the log")?;
     // Libraries speak up only when something is wrong.
     let filter = EnvFilter::new(format!("warn,airtight={level}"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(outlet.clone())
         .with_ansi(false)
         .log_internal_errors(false);
     match format {
         Format::Text => log.event_format(Line { zone: zone() }).init(),
         Format::Json => log.json().flatten_event(true).init(),
     }
-    Ok(())
+    Ok(outlet)
+}
+
+/// The line that tells of lines that were dropped.
+fn lost(format: Format, count: u64) -> String {
+    let (now, message) = (Timestamp::now(), format!("{count} lines of this log are lost: nobody took them"));
+    match format {
+        Format::Text => line(now, &zone(), Level::WARN, &Text { message, ..Text::default() }),
+        Format::Json => {
+            serde_json::json!({"timestamp": now.to_string(), "level": "WARN", "message": message}).to_string()
+        }
+    }
+}
+
+/// The one sentence of a failure, on stderr. The exit code tells it, too, so that it may find nobody who reads.
+pub fn last_words(error: &anyhow::Error) {
+    // Without a thread to be had there is nobody to speak for us.
+    if let Ok(outlet) = Outlet::start(|_| String::new()) {
+        outlet.say(Stream::Error, format!("{SPEAKER}{error:#}"));
+        outlet.finish();
+    }
 }
 
 /// The zone that times are told in: `TZ`, else `/etc/localtime`, else UTC.

@@ -8,6 +8,7 @@ mod end;
 mod http;
 mod log;
 mod origin;
+mod outlet;
 mod packager;
 mod publish;
 mod reporter;
@@ -15,9 +16,10 @@ mod serve;
 mod state;
 mod up;
 mod upstream;
+mod whole;
 mod worker;
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use cli::Invocation;
 use config::SettingError;
@@ -28,29 +30,24 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == child::NAME) {
         let (code, error) = child::exec(std::env::args_os().skip(1));
-        say(&error);
+        log::last_words(&error);
         return ExitCode::from(code);
     }
     let outcome = cli::parse(std::env::args_os()).map_err(Into::into).and_then(|invocation| run(&invocation));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&error);
+            log::last_words(&error);
             ExitCode::from(if error.is::<SettingError>() { UNUSABLE } else { 1 })
         }
     }
 }
 
-/// The one sentence of a failure. The exit code tells it, too, so that it may find nobody who reads.
-fn say(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr(), "{}{error:#}", log::SPEAKER);
-}
-
 /// Runs the command to its end.
 fn run(invocation: &Invocation) -> anyhow::Result<()> {
     let settings = &invocation.settings;
-    log::start(settings)?;
-    match invocation.command.as_str() {
+    let log = log::start(settings)?;
+    let outcome = match invocation.command.as_str() {
         "up" => up::run(settings),
         "down" => up::down::run(settings),
         "discovery" => discovery::run(settings),
@@ -60,5 +57,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
         "reporter" => reporter::run(settings),
         "worker" => worker::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
-    }
+    };
+    log.finish();
+    outcome
 }

@@ -23,7 +23,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     config::{SettingError, Settings},
@@ -49,6 +49,8 @@ const RETENTION_BYTES: u64 = 4 << 30;
 const NEWS: usize = 16 * 1024;
 /// For a look through the folder, and for its signals to be announced, before anybody is served.
 const START: Duration = Duration::from_secs(1);
+/// At the end, for a look through the folder that is under way.
+const END: Duration = Duration::from_secs(1);
 /// Between two looks for what has expired.
 const EXPIRY: Duration = Duration::from_secs(1);
 
@@ -137,7 +139,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let filling = fill(&store)?;
     // The composer begins with all of the window in view, where that does not take too long.
     let _ = timeout(START, store.indexed()).await;
-    let expiring = tokio::spawn(expire(store.clone(), stop.clone()));
+    let expiring = tokio::spawn(expire(stop.clone(), {
+        let store = store.clone();
+        move || store.expire()
+    }));
     health.watch("composer", pulse.clone());
     let window = config.limits.window;
     let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, stop.clone()));
@@ -147,12 +152,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let shards = Shards::start(&board, &router, &health, &stop, &stalled)?;
     info!("listening on http://{}", listener.local_addr()?);
     let tasks = vec![("composes", composing), ("lets go what has expired", expiring)];
-    shards.serve_beside(listener, stop, tasks).await?;
-    match filling {
-        Filling::Once(looking) => looking.await.context("the task that looks through the spool")?,
-        Filling::Always(watching) => drop(watching),
-    }
-    Ok(())
+    let served = shards.serve_beside(listener, stop, tasks).await;
+    filling.end().await.and(served)
 }
 
 /// What holds the media of the folder.
@@ -161,6 +162,23 @@ enum Filling {
     Once(JoinHandle<()>),
     /// A shared folder is watched until this is dropped.
     Always(Folder),
+}
+
+impl Filling {
+    /// Ends it; a disk that hangs is not waited for.
+    async fn end(self) -> anyhow::Result<()> {
+        let ending = match self {
+            Self::Once(looking) => looking,
+            Self::Always(watching) => tokio::task::spawn_blocking(move || drop(watching)),
+        };
+        match timeout(END, ending).await {
+            Ok(ended) => ended.context("the task that looks through the folder"),
+            Err(_) => {
+                warn!("The disk does not answer: the look through the folder is given up");
+                Ok(())
+            }
+        }
+    }
 }
 
 fn fill(store: &Store) -> anyhow::Result<Filling> {
@@ -173,12 +191,43 @@ fn fill(store: &Store) -> anyhow::Result<Filling> {
     })
 }
 
-async fn expire(store: Store, stop: CancellationToken) {
+/// Looks for what has expired, again and again.
+async fn expire(stop: CancellationToken, look: impl Fn() + Clone + Send + 'static) {
     let mut ticks = interval(EXPIRY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let store = store.clone();
-        // One that panics has said so; what has expired is let go by the next.
-        let _ = tokio::task::spawn_blocking(move || store.expire()).await;
+        // One that panics has said so; what has expired is let go by the next. At the end a disk that hangs
+        // is not waited for.
+        let _ = stop.run_until_cancelled(tokio::task::spawn_blocking(look.clone())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+
+    /// Well beyond [`END`], on a machine that is busy.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_keeps_no_packager_from_its_end() {
+        let (hangs, hanging) = mpsc::channel::<()>();
+        let (looked, mut looks) = tokio::sync::mpsc::channel(1);
+        let hanging = Arc::new(Mutex::new(hanging));
+        let look = move || {
+            looked.try_send(()).unwrap();
+            let _ = hanging.lock().unwrap().recv();
+        };
+        let stop = CancellationToken::new();
+        let expiring = tokio::spawn(expire(stop.clone(), look.clone()));
+        looks.recv().await.unwrap();
+        stop.cancel();
+        timeout(PATIENCE, expiring).await.expect("it does not wait").unwrap();
+        let looking = Filling::Once(tokio::task::spawn_blocking(look));
+        looks.recv().await.unwrap();
+        timeout(PATIENCE, looking.end()).await.expect("it does not wait").unwrap();
+        drop(hangs);
     }
 }

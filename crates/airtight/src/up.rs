@@ -22,6 +22,8 @@ mod sockets;
 mod supervise;
 mod takeover;
 
+use std::convert::Infallible;
+
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -32,6 +34,7 @@ use console::Console;
 use fleet::Fleet;
 use folder::Folder;
 use plan::{Part, Ports, System};
+use supervise::UNRECORDED;
 
 /// Runs the system until it is told to end.
 ///
@@ -41,11 +44,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let (system, wanted) = settings::read(settings)?;
     let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (console, writer) = Console::start(json).context("cannot start the console")?;
+    let console = Console::start(json).context("cannot start the console")?;
     let outcome = runtime.block_on(up(&system, &wanted, &console));
     drop(runtime);
-    drop(console);
-    writer.finish();
+    console.finish();
     outcome
 }
 
@@ -56,7 +58,10 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     folder.create()?;
     let Some(_lock) = folder.lock()? else { bail!(supervised_already(&folder)) };
     let prepared = takeover::prepare(system, wanted, &folder, console).await?;
-    folder.write_up(&prepared.ports)?;
+    let recorded = folder.write_up(&prepared.ports);
+    // What runs is supervised even by one that can't record itself.
+    let unrecorded = if prepared.is_fresh() { recorded.map(|()| None)? } else { recorded.err() };
+    let record = keep_on_record(&folder, prepared.ports.clone(), unrecorded, console);
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
         event::Event::of(system).retire(console)?;
@@ -68,6 +73,7 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
         () = requests.next() => Ok(()),
         Some(part) = unusable_parts.recv() => Err(cannot_go_on(&folder, part)),
         fault = fleet.fault() => Err(fault),
+        never = record => match never {},
     };
     console.say("up", "all parts are asked to end");
     end(&mut fleet, &mut requests).await;
@@ -76,6 +82,23 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     folder.forget_up();
     console.say("up", "all parts have ended");
     outcome
+}
+
+/// Records this supervisor as soon as that is possible, if it was not possible at first.
+async fn keep_on_record(
+    folder: &Folder,
+    ports: Ports,
+    fault: Option<anyhow::Error>,
+    console: &Console,
+) -> Infallible {
+    if let Some(fault) = fault {
+        console.say("up", format_args!("supervises without a record, `down` can't find it: {fault:#}"));
+        while folder.write_up(&ports).is_err() {
+            tokio::time::sleep(UNRECORDED).await;
+        }
+        console.say("up", "is on record again");
+    }
+    std::future::pending().await
 }
 
 /// Ends the parts in order; a second request ends the patience with them.

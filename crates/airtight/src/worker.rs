@@ -25,7 +25,7 @@ use std::{
 
 use airtight_control::{
     ingest::PartUrl,
-    restart::{Policy, Restart},
+    restart::{Policy, Restart, name_of_run},
 };
 use airtight_media::{
     grid::{Grid, Number},
@@ -291,13 +291,15 @@ impl Worker<'_> {
 
     /// One run, with a lineage that was never used before.
     async fn run_once(&self, second: &mut u64, stop: &CancellationToken) -> Ended {
-        while clock::millis() / 1000 <= *second {
+        *second = loop {
+            if let Some(name) = name_of_run(clock::millis() / 1000, *second) {
+                break name;
+            }
             tokio::select! {
                 () = sleep(Duration::from_millis(20)) => {}
                 () = stop.cancelled() => return Ended::Stopped,
             }
-        }
-        *second = clock::millis() / 1000;
+        };
         let (grid, source) = (self.config.grid, self.input.source());
         let start = Start::at(clock::millis() + self.input.lead_ms(), &source);
         let renditions: Vec<_> = self.tracks.iter().map(|track| track.rendition.clone()).collect();

@@ -45,6 +45,17 @@ fn the_record_names_the_program() {
 }
 
 #[test]
+fn a_program_that_can_t_be_recorded_runs_all_the_same() {
+    let output = child(&["--record", "/dev/null/part.json", "--", "echo", "started"]);
+    assert_eq!(words(&output), ["started"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.starts_with("airtight: it runs without a record: cannot write /dev/null/part.json: "),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_session_of_its_own_keeps_the_terminal_s_signals_away() {
     let script = "cut -d' ' -f1,5,6 /proc/$$/stat";
     let words = words(&child(&["--own-session", "--", "sh", "-c", script]));

@@ -1,12 +1,16 @@
 //! The log is lines of text or of JSON, and a log that nobody reads costs the program nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod support;
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::Stdio,
+    process::{Child, ChildStderr, ExitStatus, Stdio},
+    thread,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use support::{
     Role, airtight, eventually,
     http::{get, post},
@@ -41,6 +45,68 @@ fn a_role_whose_log_nobody_reads_goes_on() {
     assert_eq!(posted, Some(204));
     assert!(answered.is_some_and(|answer| answer.contains("live01")));
     assert!(running);
+}
+
+/// A reporter whose stderr takes a few lines and is not read any further.
+struct Stalled {
+    child: Child,
+    stderr: Option<BufReader<ChildStderr>>,
+    url: String,
+}
+
+impl Stalled {
+    fn start() -> Self {
+        let mut reporter = airtight(&["reporter", "--listen", "0", "--log", "debug"]);
+        let mut child = reporter.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        rustix::pipe::fcntl_setpipe_size(stderr.get_ref(), 4096).unwrap();
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let url = line[line.find("http://").unwrap()..].trim().to_owned();
+        Self { child, stderr: Some(stderr), url }
+    }
+
+    /// Has so many reports refused, a line of the log each.
+    fn refuse(&self, count: usize) {
+        for _ in 0..count {
+            let answer = post(&format!("{}/ingests", self.url), "nonsense").expect("it goes on serving");
+            assert_eq!(answer.status, 400);
+        }
+    }
+
+    fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        eventually("it ends", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_role_whose_log_stands_still_goes_on_and_keeps_its_lines() {
+    let mut reporter = Stalled::start();
+    reporter.refuse(300);
+    let lines = reporter.stderr.take().unwrap().lines().map_while(Result::ok);
+    let refused = thread::spawn(move || lines.filter(|line| line.contains("A report was refused")).count());
+    reporter.terminate();
+    assert!(reporter.ended().success());
+    assert_eq!(refused.join().unwrap(), 300, "all are there once somebody reads");
+}
+
+#[test]
+fn a_role_ends_although_its_log_stands_still() {
+    let mut reporter = Stalled::start();
+    reporter.refuse(100);
+    reporter.terminate();
+    assert!(reporter.ended().success());
 }
 
 #[test]

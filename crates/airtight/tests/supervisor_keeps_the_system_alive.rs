@@ -7,8 +7,10 @@ mod support;
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use rustix::process::{Pid, Signal, kill_process};
 use support::{
     eventually,
     system::{System, airtight_in, connect},
@@ -85,12 +87,65 @@ fn a_part_that_died_without_a_supervisor_is_started_by_the_next_one() {
     assert_eq!(system.pid("discovery"), discovery, "adopted");
 }
 
+/// A folder in the place of the file to be written: nothing can be written there, as on a full disk.
+fn bar(place: &Path) {
+    std::fs::remove_file(place).unwrap();
+    std::fs::create_dir(place).unwrap();
+}
+
+#[test]
+fn a_part_that_can_t_be_recorded_runs_and_is_recorded_later() {
+    let mut system = System::start();
+    let (before, record) = (system.pid("reporter"), system.record("reporter"));
+    bar(&record);
+    bar(&system.log("reporter"));
+    kill_process(Pid::from_raw(before).unwrap(), Signal::KILL).unwrap();
+    wait_until("the supervisor tells of it", || system.shown().contains("without a record: "));
+    assert!(system.shown().contains("reporter runs without the log "), "{}", system.shown());
+    assert!(system.reporter_answers());
+    std::fs::remove_dir(&record).unwrap();
+    wait_until("it is told", || system.shown().contains("reporter is on record again"));
+    let now = system.pid("reporter");
+    assert!(now != before, "another one runs");
+    assert_eq!(system.shown().matches("without a record: ").count(), 1, "{}", system.shown());
+    system.kill_supervisor();
+    system.supervise();
+    assert_eq!(system.pid("reporter"), now, "it is adopted");
+}
+
+#[test]
+fn a_supervisor_that_can_t_record_itself_adopts_what_runs() {
+    let mut system = System::start();
+    system.kill_supervisor();
+    let record = system.supervisor_record();
+    bar(&record);
+    let pids = system.pids();
+    system.supervise_while(|system| {
+        wait_until("it is told", || system.shown().contains("up supervises without a record"));
+        system.kill("discovery");
+        system.wait_for_another("discovery", pids[0]);
+        std::fs::remove_dir(&record).unwrap();
+    });
+    assert_eq!(system.pid("reporter"), pids[1], "adopted");
+    assert!(system.run(&["down"]).status.success());
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let down = airtight_in(folder.path(), &["down"]).stdout(writer).output().unwrap();
+    assert!(down.status.success(), "{down:?}");
+    assert_eq!(String::from_utf8_lossy(&down.stderr), "");
+}
+
 #[test]
 fn a_part_that_is_stopped_is_adopted_all_the_same() {
     let mut system = System::start();
     let before = system.pid("reporter");
     system.kill_supervisor();
-    system.signal("reporter", rustix::process::Signal::STOP);
+    system.signal("reporter", Signal::STOP);
     system.supervise();
     assert_eq!(system.pid("reporter"), before);
     // It gave no socket: its address is bound again.

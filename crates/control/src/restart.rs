@@ -84,6 +84,18 @@ impl Restart {
     }
 }
 
+/// The second since 1970 that names a run which begins at second `now`, after the one that was named
+/// `last`: a later one. None while the clock is just about to reach one.
+///
+/// A clock that was set back by more is not waited for: the name then runs ahead of it.
+pub const fn name_of_run(now: u64, last: u64) -> Option<u64> {
+    match last.checked_sub(now) {
+        None => Some(now),
+        Some(0 | 1) => None,
+        Some(_) => Some(last + 1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +162,24 @@ mod tests {
         restart.failed(Duration::ZERO, 0);
         restart.started(Duration::from_secs(500));
         assert!(restart.failed(Duration::from_secs(1), 0) > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_run_has_a_later_name_than_the_one_before() {
+        assert_eq!(name_of_run(1000, 999), Some(1000));
+        assert_eq!(name_of_run(1000, 400), Some(1000));
+        assert_eq!(name_of_run(1000, 1000), None, "another process may have begun in this very second");
+        assert_eq!(name_of_run(1000, 1001), None);
+    }
+
+    #[test]
+    fn a_clock_set_back_by_an_hour_delays_no_run() {
+        let mut last = 5000;
+        for _ in 0..3 {
+            let name = name_of_run(5000 - 3600, last).unwrap();
+            assert!(name > last);
+            last = name;
+        }
     }
 
     proptest! {

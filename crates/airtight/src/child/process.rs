@@ -13,6 +13,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 
+use crate::whole;
+
 /// A process, living or not, told apart from later ones with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -68,11 +70,9 @@ impl Process {
     /// # Errors
     /// If the folder can't be written.
     pub fn write(self, path: &Path) -> anyhow::Result<()> {
-        let draft = path.with_extension(format!("draft-{}", self.pid));
         serde_json::to_vec(&self)
             .map_err(io::Error::from)
-            .and_then(|bytes| std::fs::write(&draft, bytes))
-            .and_then(|()| std::fs::rename(&draft, path))
+            .and_then(|bytes| whole::write(path, &bytes))
             .with_context(|| format!("cannot write {}", path.display()))
     }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{Folder, Living, Lock};
 use super::plan::Part;
 use super::running::Running;
+use crate::cli;
 use crate::config::Settings;
 
 /// How long a supervisor may take to end its parts, one stage after another.
@@ -29,11 +30,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(down(&folder))?;
     let place = folder.path().display();
-    match ended {
-        Ended::Nothing => println!("nothing runs in {place}"),
-        Ended::System => println!("all parts in {place} have ended"),
-    }
-    Ok(())
+    cli::answer(match ended {
+        Ended::Nothing => format!("nothing runs in {place}"),
+        Ended::System => format!("all parts in {place} have ended"),
+    })
 }
 
 enum Ended {

@@ -106,7 +106,7 @@ mod tests {
     fn an_ended_event_makes_room_in_both_spools() {
         let temporary = tempfile::tempdir().unwrap();
         let run = temporary.path();
-        let (console, _writer) = Console::start(false).unwrap();
+        let console = Console::start(false).unwrap();
         let first = record(run, "spool-1", "live01", "7");
         // The end reached one packager only.
         let second = record(run, "spool-2", "live01", "null");
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn an_event_that_goes_on_stays() {
         let temporary = tempfile::tempdir().unwrap();
-        let (console, _writer) = Console::start(false).unwrap();
+        let console = Console::start(false).unwrap();
         let folder = record(temporary.path(), "spool-1", "live01", "null");
         let event = event(temporary.path());
         event.retire(&console).unwrap();

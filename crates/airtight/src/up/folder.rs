@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Part, Ports};
 use crate::child::process::{Handle, Process};
 use crate::config::SettingError;
+use crate::whole;
 
 /// Longest path of a unix socket (unix(7)), without the closing zero.
 const SOCKET_PATH_MAX: usize = 107;
@@ -161,11 +162,9 @@ impl Folder {
         let ports = ports.iter().map(|(part, &port)| (part.to_string(), port)).collect();
         let up = Up { process: Process::current()?, ports };
         let path = self.path.join("up.json");
-        let draft = path.with_extension("draft");
         serde_json::to_vec(&up)
             .map_err(io::Error::from)
-            .and_then(|bytes| fs::write(&draft, bytes))
-            .and_then(|()| fs::rename(&draft, &path))
+            .and_then(|bytes| whole::write(&path, &bytes))
             .with_context(|| format!("cannot write {}", path.display()))
     }
 

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use crate::child::process::Handle;
+use crate::child::process::{Handle, Process};
 
 /// How long a part may take to finish what it serves.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -35,6 +35,14 @@ pub enum End {
 }
 
 impl Running {
+    /// Which process it is, if this one started it and it has not ended.
+    pub fn own(&self) -> Option<Process> {
+        match self {
+            Self::Ours(child) => Process::of(child.id()?.cast_signed()),
+            Self::Adopted(_) => None,
+        }
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> End {
         match self {

@@ -3,11 +3,12 @@
 //! When to start it again is decided by `control::restart`; what it listens on stays open meanwhile,
 //! so that nobody is refused.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Instant;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use airtight_control::restart::{Policy, Restart};
-use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +18,13 @@ use super::folder::Folder;
 use super::plan::Part;
 use super::running::{End, Running};
 use super::{handover, logs, sockets};
-use crate::child;
+use crate::child::{self, process::Process};
 
 /// Exit code of a part that can't go on with what it was given: starting it again is no remedy.
 const UNUSABLE: i32 = 2;
+
+/// Between two tries to record what could not be recorded.
+pub const UNRECORDED: Duration = Duration::from_secs(1);
 
 /// A part and what each of its processes is started with.
 #[derive(Debug)]
@@ -97,8 +101,10 @@ impl Supervised {
 
     /// Waits until the process ends and says how; ends it if that is ordered, and then says nothing.
     async fn watch(&mut self, mut running: Running, orders: &mut Orders) -> Option<String> {
+        let own = running.own();
         let end = tokio::select! {
             end = running.ended() => end,
+            never = self.keep_on_record(own) => match never {},
             () = orders.stop.cancelled() => {
                 self.end(running, &orders.hurry).await;
                 return None;
@@ -114,6 +120,32 @@ impl Supervised {
         Some(end.to_string())
     }
 
+    /// Records the process as soon as that is possible, if it could not do so itself: until then only
+    /// this supervisor knows of it, and no later one could adopt it.
+    async fn keep_on_record(&self, process: Option<Process>) -> Infallible {
+        let path = self.folder.record(self.part.name());
+        let mut told = false;
+        while let Some(process) = process {
+            // It had this long to record itself.
+            tokio::time::sleep(UNRECORDED).await;
+            if Process::read(&path) == Some(process) {
+                break;
+            }
+            match process.write(&path) {
+                Ok(()) if told => self.console.say(self.part, "is on record again"),
+                Ok(()) => {}
+                Err(error) if !told => {
+                    told = true;
+                    let pid = process.pid;
+                    self.console
+                        .say(self.part, format_args!("runs as process {pid} without a record: {error:#}"));
+                }
+                Err(_) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
     async fn end(&mut self, running: Running, hurry: &CancellationToken) {
         // Nobody will accept any longer: refuse at once what comes now.
         self.listener = None;
@@ -127,18 +159,29 @@ impl Supervised {
             self.listener = Some(sockets::bind(self.part, address)?);
         }
         let listener = self.listener.as_ref().map(TcpListener::try_clone).transpose()?;
-        let path = self.folder.log(self.part);
-        let log = logs::open(&path).with_context(|| format!("no log at {}", path.display()))?;
+        let (stdout, stderr) = self.log();
         let child = child::Command::of_this_binary()
             .args(&self.args)
             .env(handover::VARIABLE, self.folder.socket(self.part))
             .record(self.folder.record(self.part.name()))
             .own_session()
             .listeners(listener)
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .await?;
         Ok(Running::Ours(child))
+    }
+
+    /// Where its words go. A part without a log is better than none.
+    fn log(&self) -> (Stdio, Stdio) {
+        let path = self.folder.log(self.part);
+        match logs::open(&path).and_then(|log| Ok((log.try_clone()?.into(), log.into()))) {
+            Ok(log) => log,
+            Err(error) => {
+                self.console.say(self.part, format_args!("runs without the log {}: {error}", path.display()));
+                (Stdio::null(), Stdio::null())
+            }
+        }
     }
 }

@@ -142,7 +142,20 @@ impl System {
         self.supervise_with(|| (Stdio::null(), shown.into()));
     }
 
+    /// The same, and does something while the supervisor is not on record yet.
+    pub fn supervise_while(&mut self, meanwhile: impl FnOnce(&Self)) {
+        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        self.spawn_up(|| (Stdio::null(), shown.into()));
+        meanwhile(self);
+        self.wait_for_parts();
+    }
+
     fn supervise_with(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
+        self.spawn_up(terminal);
+        self.wait_for_parts();
+    }
+
+    fn spawn_up(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
         let (stdout, stderr) = terminal();
         let only = self.parts.join(",");
         let mut args = vec!["up", "--only", &only];
@@ -150,16 +163,19 @@ impl System {
         // A group of its own, as a terminal gives it.
         let mut up = airtight_in(self.folder.path(), &args);
         let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();
-        let pid = i32::try_from(up.id()).unwrap();
         self.up = Some(up);
-        wait_until("the supervisor is recorded", || self.recorded_supervisor() == Some(pid));
+    }
+
+    fn wait_for_parts(&mut self) {
+        let pid = self.up.as_ref().and_then(|up| i32::try_from(up.id()).ok());
+        wait_until("the supervisor is recorded", || self.recorded_supervisor() == pid);
         self.ports = self.recorded_ports();
         wait_until("all parts run", || self.parts.iter().all(|part| self.process(part).is_some()));
         self.seen.extend(self.processes());
     }
 
     fn up_json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&fs::read(self.run_dir().join("up.json")).ok()?).ok()
+        serde_json::from_slice(&fs::read(self.supervisor_record()).ok()?).ok()
     }
 
     fn recorded_supervisor(&self) -> Option<i32> {
@@ -175,6 +191,16 @@ impl System {
 
     fn run_dir(&self) -> PathBuf {
         self.folder.path().join(".airtight")
+    }
+
+    /// Where a part records itself.
+    pub fn record(&self, part: &str) -> PathBuf {
+        self.run_dir().join(format!("parts/{part}.json"))
+    }
+
+    /// Where the supervisor records itself.
+    pub fn supervisor_record(&self) -> PathBuf {
+        self.run_dir().join("up.json")
     }
 
     /// The log of a part.
@@ -209,7 +235,7 @@ impl System {
 
     /// The process of a part; none while it does not run.
     pub fn process(&self, part: &str) -> Option<Process> {
-        let record = fs::read(self.run_dir().join(format!("parts/{part}.json"))).ok()?;
+        let record = fs::read(self.record(part)).ok()?;
         let record: serde_json::Value = serde_json::from_slice(&record).ok()?;
         let process =
             Process { pid: i32::try_from(record["pid"].as_i64()?).ok()?, start: record["start"].as_u64()? };

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    io::{self, ErrorKind, Write as _},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,15 +17,14 @@ use airtight_media::{
     record::{Era, Record, Track},
 };
 use bytes::Bytes;
-use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use super::{Destination, Outcome};
-use crate::worker::{clock, shelf::Item};
-
-/// Permissions as other programs write them: packagers may run as another user.
-const MODE: u32 = 0o644;
+use crate::{
+    whole,
+    worker::{clock, shelf::Item},
+};
 
 /// What is written, and for how long it stays.
 #[derive(Debug, Clone)]
@@ -104,7 +103,9 @@ impl Folder {
     async fn write(&self, files: Vec<(Place, Bytes)>) -> io::Result<()> {
         let contents = self.contents.clone();
         let written = spawn_blocking(move || {
-            files.iter().try_for_each(|(place, bytes)| write(&contents.root.join(place.to_string()), bytes))
+            files.iter().try_for_each(|(place, bytes)| {
+                whole::write_in_new_folder(&contents.root.join(place.to_string()), bytes)
+            })
         });
         written.await.unwrap_or_else(|end| Err(io::Error::other(end)))
     }
@@ -173,7 +174,8 @@ pub fn merge(root: &Path, record: &Record) -> Result<Record, Merge> {
     };
     if there.as_ref() != Some(&joined) {
         let json = serde_json::to_vec_pretty(&joined).map_err(|error| Merge::Io(error.into()))?;
-        write(&root.join(Place::Record(record.signal.clone()).to_string()), &json).map_err(Merge::Io)?;
+        whole::write_in_new_folder(&root.join(Place::Record(record.signal.clone()).to_string()), &json)
+            .map_err(Merge::Io)?;
     }
     Ok(joined)
 }
@@ -196,19 +198,6 @@ pub fn read(root: &Path, signal: &SignalName) -> io::Result<Option<Record>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Writes a file, whole or not at all, and its folder if it is not there.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let permissions = fs::Permissions::from_mode(MODE);
-    let mut file: NamedTempFile =
-        tempfile::Builder::new().prefix(".").suffix(".tmp").permissions(permissions).tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// Removes expired segments of the run `own`, and runs that hold nothing younger than the retention.

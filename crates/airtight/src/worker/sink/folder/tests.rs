@@ -88,11 +88,11 @@ fn what_is_older_than_the_retention_goes() {
     };
     let (own, dead) = (format!("a-{}", NOW / 1000 - 90), format!("b-{}", NOW / 1000 - 900));
     for number in newest - 20..newest {
-        write(&place(&own, number), b"media").unwrap();
+        whole::write_in_new_folder(&place(&own, number), b"media").unwrap();
     }
-    write(&place(&dead, newest - 17), b"media").unwrap();
-    write(&place("b-1", newest - 3), b"a lineage of another worker that runs").unwrap();
-    write(&root.path().join("live01/notes/x.m4s"), b"no lineage").unwrap();
+    whole::write_in_new_folder(&place(&dead, newest - 17), b"media").unwrap();
+    whole::write_in_new_folder(&place("b-1", newest - 3), b"a lineage of another worker that runs").unwrap();
+    whole::write_in_new_folder(&root.path().join("live01/notes/x.m4s"), b"no lineage").unwrap();
     remove_old(&contents, &own.parse().unwrap(), NOW).unwrap();
     assert_eq!(names(&root.path().join("live01")), [own.as_str(), "b-1", "notes"]);
     let kept = names(&root.path().join("live01").join(&own).join("720p"));
