@@ -1,6 +1,7 @@
 # make run      installs what is missing, builds, and runs the whole system
 # make test     runs all tests        make lint   checks form, lints, docs and types
 # make bench    runs the benchmarks   make clean  removes what was built
+# make fuzz     fuzzes every reader of what comes from outside
 #
 # make run-local-worker|server1|server2|discovery|reporter|origin   one part, from source
 # make build, make run-worker|server1|…                             the same in containers
@@ -34,8 +35,8 @@ run: $(AIRTIGHT)
 $(AIRTIGHT): setup-run $(WEB)
 	$(CARGO) build --release --locked -p airtight
 
-.PHONY: setup-build setup-run setup-test setup-bench
-setup-build setup-run setup-test setup-bench: setup-%:
+.PHONY: setup-build setup-run setup-test setup-bench setup-fuzz
+setup-build setup-run setup-test setup-bench setup-fuzz: setup-%:
 	@scripts/setup.sh $*
 
 # ---- the page ----
@@ -72,10 +73,15 @@ test: setup-test $(WEB) $(BROWSER_MODULES)
 bench: setup-bench $(AIRTIGHT)
 	scripts/performance.sh $(AIRTIGHT)
 
+# Ten minutes for each target; longer or shorter: make fuzz SECONDS_EACH=60
+.PHONY: fuzz
+fuzz: setup-fuzz
+	scripts/fuzz.sh $(SECONDS_EACH)
+
 .PHONY: clean
 clean:
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules tools/browser/node_modules
+	rm -rf fuzz/target fuzz/corpus web/dist web/node_modules tools/browser/node_modules
 
 # ---- one part at a time, from source, on the shared folder ./output ----
 

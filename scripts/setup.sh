@@ -6,6 +6,7 @@
 #   setup.sh run     also ffmpeg and a font
 #   setup.sh test    also a browser and a second parser of playlists
 #   setup.sh bench   as run, and what serving is measured with
+#   setup.sh fuzz    a C++ compiler for the fuzzer
 set -euo pipefail
 
 readonly RUST_WANTED=1.95 NODE_WANTED=20.19
@@ -32,6 +33,10 @@ toolchain() {
 missing() {
     command -v cc >/dev/null || echo gcc libc6-dev
     [ "$1" != build ] || return 0
+    if [ "$1" = fuzz ]; then
+        command -v c++ >/dev/null || echo g++
+        return 0
+    fi
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || ! command -v apt-get >/dev/null || echo fonts-dejavu-core
     [ "$1" != run ] || return 0
@@ -63,7 +68,7 @@ install() {
 
 main() {
     local purpose=${1:-run}
-    case $purpose in build | run | test | bench) ;; *) die "no purpose '$purpose': build, run, test or bench." ;; esac
+    case $purpose in build | run | test | bench | fuzz) ;; *) die "no purpose '$purpose': build, run, test, bench or fuzz." ;; esac
     toolchain Rust rustc "$RUST_WANTED" "install it with rustup (https://rustup.rs)"
     toolchain Cargo cargo "$RUST_WANTED" "it comes with Rust (https://rustup.rs)"
     toolchain Node node "$NODE_WANTED" "install it from https://nodejs.org"
