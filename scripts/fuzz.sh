@@ -17,9 +17,12 @@ for target in "${targets[@]}"; do
     [ -d "$known" ] || known=
     # The address sanitizer needs another Rust; without unsafe code there is nothing for it to find.
     cargo fuzz run --fuzz-dir fuzz --sanitizer none "$target" "fuzz/corpus/$target" $known -- \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=1 -print_final_stats=1 2>&1 |
-        grep -E 'Loaded|DONE|stat::|panicked|SUMMARY|Test unit|ERROR' || true
-    [ -z "$(ls "fuzz/artifacts/$target" 2>/dev/null)" ] || failed+=("$target")
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=1 -print_final_stats=1 \
+        >"fuzz/corpus/$target.log" 2>&1 || failed+=("$target")
+    grep -E 'DONE|stat::(number|peak|slowest)|panicked|SUMMARY|ERROR|^error' "fuzz/corpus/$target.log" || true
 done
-[ "${#failed[@]}" -eq 0 ] || { echo "fuzz: findings in ${failed[*]/#/fuzz/artifacts/}" >&2; exit 1; }
+[ "${#failed[@]}" -eq 0 ] || {
+    echo "fuzz: findings in, or no run of: ${failed[*]/#/fuzz/artifacts/}; see fuzz/corpus/*.log" >&2
+    exit 1
+}
 echo "fuzz: nothing found"
