@@ -215,6 +215,10 @@ impl Composer {
             }
             Piece::Segment { lineage, track, number } => {
                 let known = record.track(track, *number).ok_or("the record has no such track")?;
+                // The era may have become known while the segment was under way.
+                if !self.sources.may_be_of(lineage, known) {
+                    return Err("it is of another era".to_owned());
+                }
                 let init = self.openings.parsed(known.init).ok_or("its init is not here")?;
                 let parts = check::segment(bytes, init, &record.grid, *number, &known.rate);
                 let parts = parts.map_err(|e| e.to_string())?.into();
@@ -315,10 +319,10 @@ impl Composer {
         }
         for track in &era.tracks {
             if self.openings.admits(track) && !self.timeline.holds(number, &track.name) {
-                let ranked = |lineage| self.sources.who_has(lineage, &track.name, number);
+                let ranked = |lineage| self.sources.who_has(lineage, track, number);
                 let mut copies: Vec<_> = lineages.iter().flat_map(ranked).collect();
                 if any {
-                    copies.extend(self.sources.copies(&track.name, number));
+                    copies.extend(self.sources.copies(track, number));
                 }
                 self.fetch_first(record, copies);
             }
@@ -357,7 +361,7 @@ impl Composer {
         }
         let published = self.timeline.peer_edge().is_some_and(|edge| number <= edge);
         let may_come = |track: &&Track| {
-            let copies = self.sources.copies(&track.name, number);
+            let copies = self.sources.copies(track, number);
             copies.iter().any(|(from, piece)| {
                 self.fetches.in_flight(piece) || self.fetches.may_try(*from, piece, self.now)
             })
@@ -383,7 +387,8 @@ impl Composer {
     fn fetch_late(&mut self, record: &Record) {
         let Some(edge) = self.timeline.edge() else { return };
         for (number, track) in self.timeline.filled(self.head(record, edge)) {
-            self.fetch_first(record, self.sources.copies(&track, number));
+            let Some(track) = record.track(&track, number) else { continue };
+            self.fetch_first(record, self.sources.copies(track, number));
         }
     }
 }

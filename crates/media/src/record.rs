@@ -4,7 +4,7 @@
 //! [`Record::join`]: earliest first number, union of eras, earliest end. That is associative,
 //! commutative and idempotent, so copies need no coordinator. Nothing here knows who holds what.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -42,6 +42,15 @@ pub enum Content {
         /// Channels.
         channels: u16,
     },
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Video { width, height } => write!(f, "pictures of {width}x{height}"),
+            Self::Audio { channels } => write!(f, "sound of {channels} channels"),
+        }
+    }
 }
 
 impl From<Kind> for Content {
@@ -86,6 +95,22 @@ pub struct Era {
     pub first: Number,
     /// Its tracks: video from the best to the least, then audio.
     pub tracks: Vec<Track>,
+}
+
+/// The numbers in which an event has one set of tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first of them.
+    pub first: Number,
+    /// The last of them, once that is known.
+    pub last: Option<Number>,
+}
+
+impl Stretch {
+    /// Whether number `n` is one of them.
+    pub fn contains(&self, n: Number) -> bool {
+        n >= self.first && self.last.is_none_or(|last| n <= last)
+    }
 }
 
 /// The record of one signal.
@@ -135,6 +160,16 @@ pub enum RecordError {
         /// Where both begin.
         first: Number,
         /// What differs.
+        difference: String,
+    },
+    /// Another change of tracks is announced already.
+    #[error("signal {signal} changes its tracks at number {first} already: {difference}")]
+    Announced {
+        /// The signal.
+        signal: SignalName,
+        /// Where the announced era begins.
+        first: Number,
+        /// What differs from it.
         difference: String,
     },
     /// Not a record that can be served.
@@ -240,6 +275,39 @@ impl Record {
         (self.distinct().take_while(|e| e.first <= n).count() as u64).saturating_sub(1)
     }
 
+    /// Where an encoder of exactly these tracks has its place at `now` or later: the first stretch that is
+    /// not over before `now`; `None` if neither an era nor an announced one has these tracks.
+    pub fn stretch(&self, tracks: &[Track], now: Number) -> Option<Stretch> {
+        let eras: Vec<&Era> = self.distinct().collect();
+        let next = eras.iter().skip(1).map(|next| Some(next.first.minus(1))).chain([None]);
+        let alike = eras.iter().zip(next).filter(|(era, _)| era.tracks == tracks);
+        let mut stretches = alike.map(|(era, last)| {
+            let last = [last, self.end].into_iter().flatten().min();
+            Stretch { first: era.first, last }
+        });
+        stretches.find(|stretch| stretch.last.is_none_or(|last| last >= now))
+    }
+
+    /// The record with an era of these tracks that begins `ahead` numbers after `now`. Whoever announces the
+    /// same tracks at about the same time adds to the same era: neighbours with equal tracks are one, which
+    /// begins with the earliest.
+    ///
+    /// # Errors
+    /// Other tracks are announced already, or the record has no room for a further era.
+    pub fn announce(&self, tracks: &[Track], now: Number, ahead: u64) -> Result<Self, RecordError> {
+        let announced = self.eras.iter().filter(|era| era.first > now);
+        for Era { first, tracks: others } in announced {
+            if let Some(difference) = difference(others, tracks) {
+                let signal = self.signal.clone();
+                return Err(RecordError::Announced { signal, first: *first, difference });
+            }
+        }
+        let era = Era { first: now.plus(ahead.max(1)), tracks: tracks.to_vec() };
+        let announced = self.join(&Self { eras: vec![era], ..self.clone() })?;
+        announced.check()?;
+        Ok(announced)
+    }
+
     /// Track `name` as it is at number `n`.
     pub fn track(&self, name: &TrackName, n: Number) -> Option<&Track> {
         self.era(n)?.tracks.iter().find(|t| t.name == *name)
@@ -275,7 +343,7 @@ pub fn difference(ours: &[Track], theirs: &[Track]) -> Option<String> {
     }
     let (a, b) = ours.iter().zip(theirs).find(|(a, b)| a != b)?;
     let what = match (a, b) {
-        _ if a.content != b.content => format!("{:?} against {:?}", a.content, b.content),
+        _ if a.content != b.content => format!("{} against {}", a.content, b.content),
         _ if a.rate != b.rate => format!(
             "a sample every {}/{} s against {}/{} s",
             a.rate.frame, a.rate.scale, b.rate.frame, b.rate.scale

@@ -7,6 +7,7 @@ use crate::{
     grid::Number,
     holding::Piece,
     id::{InitHash, Lineage, TrackName},
+    record::Track,
 };
 
 /// Segments remembered per source; those farthest in the future give way.
@@ -113,24 +114,23 @@ impl Sources {
         self.sources.iter().filter(|(_, s)| s.up).map(|(id, s)| (*id, s))
     }
 
-    /// The copies of one lineage's segment.
-    pub(super) fn who_has(
-        &self,
-        lineage: &Lineage,
-        track: &TrackName,
-        number: Number,
-    ) -> Vec<(SourceId, Piece)> {
-        let key = (number, track.clone(), lineage.clone());
+    /// The copies of one lineage's segment, if it is of this track.
+    pub(super) fn who_has(&self, lineage: &Lineage, track: &Track, number: Number) -> Vec<(SourceId, Piece)> {
+        if !self.may_be_of(lineage, track) {
+            return Vec::new();
+        }
+        let key = (number, track.name.clone(), lineage.clone());
         let holders = self.up().filter(|(_, s)| s.segments.contains(&key));
         holders.map(|(id, _)| (id, segment(&key))).collect()
     }
 
-    /// The copies of a segment, of whatever lineage.
-    pub(super) fn copies(&self, track: &TrackName, number: Number) -> Vec<(SourceId, Piece)> {
+    /// The copies of a segment, of whatever lineage that is of this track.
+    pub(super) fn copies(&self, track: &Track, number: Number) -> Vec<(SourceId, Piece)> {
         let of_source = |(id, source): (SourceId, &Source)| {
             // Keys are in order of their numbers: none of another number is looked at.
-            let from = source.segments.range((number, track.clone(), least_lineage())..);
-            let equal = from.take_while(|(n, t, _)| *n == number && t == track);
+            let from = source.segments.range((number, track.name.clone(), least_lineage())..);
+            let equal = from.take_while(|(n, t, _)| *n == number && *t == track.name);
+            let equal = equal.filter(|(.., lineage)| self.may_be_of(lineage, track));
             equal.map(|key| (id, segment(key))).collect::<Vec<_>>()
         };
         self.up().flat_map(of_source).collect()
@@ -161,6 +161,12 @@ impl Sources {
             equal.map(|key| (id, piece(key))).collect::<Vec<_>>()
         };
         self.up().flat_map(of_source).collect()
+    }
+
+    /// False for a lineage that is known to make another track of this name, that of another era: its media
+    /// may be cut alike and are not to be shown under this track's init.
+    pub(super) fn may_be_of(&self, lineage: &Lineage, track: &Track) -> bool {
+        self.init_of(lineage, &track.name).is_none_or(|init| init == track.init)
     }
 
     /// The init that a lineage's track was announced with.

@@ -38,7 +38,50 @@ fn records() -> impl Strategy<Value = Record> {
     })
 }
 
+/// Numbers that an encoder of the tracks `init` may make, told one by one from what viewers see.
+fn places(record: &Record, init: u8) -> Vec<u64> {
+    let tracks = [track("720p", init)];
+    let shown = |n: &u64| record.era(Number(*n)).is_some_and(|era| era.tracks == tracks);
+    (record.eras[0].first.0..80).filter(shown).filter(|n| record.end.is_none_or(|end| *n <= end.0)).collect()
+}
+
 proptest! {
+    /// An encoder makes its numbers of a record and no others, whenever it comes; all of them are in the era
+    /// of its tracks, and the last is followed by another era, or none.
+    #[test]
+    fn an_encoder_has_its_place_in_eras_of_its_tracks(a in records(), init in 0u8..5, now in 1u64..70) {
+        let stretch = a.stretch(&[track("720p", init)], Number(now));
+        let places = places(&a, init);
+        let next = places.iter().find(|n| **n >= now);
+        let Some(stretch) = stretch else {
+            prop_assert_eq!(next, None);
+            return Ok(());
+        };
+        prop_assert_eq!(next.map(|n| stretch.contains(Number(*n))), Some(true));
+        let within = |n: &u64| stretch.contains(Number(*n));
+        let taken = (1u64..80).filter(within).collect::<Vec<_>>();
+        prop_assert!(taken.iter().all(|n| places.contains(n)), "{:?} of {:?}", taken, places);
+        let after = stretch.last.map_or(80, |last| last.0 + 1);
+        prop_assert!(after >= 80 || !places.contains(&after));
+    }
+
+    /// Two encoders that announce the same tracks without knowing of each other agree once their records have
+    /// met, by the earlier number, and nothing before it changes.
+    #[test]
+    fn two_announcements_of_one_ladder_are_one_era(a in records(), (x, y) in (40u64..45, 40u64..45), ahead in 1u64..20) {
+        let a = Record { end: None, ..a };
+        let new = [track("720p", 9)];
+        let (one, two) = (a.announce(&new, Number(x), ahead).unwrap(), a.announce(&new, Number(y), ahead).unwrap());
+        let joined = one.join(&two).unwrap();
+        let first = Number(x.min(y) + ahead);
+        prop_assert_eq!(joined.stretch(&new, Number(x.max(y))), Some(Stretch { first, last: None }));
+        prop_assert_eq!(joined.discontinuity(first), a.discontinuity(first) + 1);
+        for n in (1..first.0).map(Number) {
+            prop_assert_eq!(joined.era(n).map(|era| &era.tracks), a.era(n).map(|era| &era.tracks));
+            prop_assert_eq!(joined.discontinuity(n), a.discontinuity(n));
+        }
+    }
+
     /// However copies travel and meet, they end up equal.
     #[test]
     fn join_is_associative_commutative_and_idempotent(a in records(), b in records(), c in records()) {
@@ -93,6 +136,33 @@ fn a_contradiction_names_what_differs() {
         "signal live01 has two different sets of tracks from number 10 on: \
          track 720p has 3000000 against 1 bits per second"
     );
+}
+
+#[test]
+fn tracks_have_their_place_in_the_present_era_or_an_announced_one() {
+    let record = record(10, &[(10, 1), (20, 2), (30, 1)], Some(35));
+    let stretch = |init, now| {
+        let stretch = record.stretch(&[track("720p", init)], Number(now))?;
+        Some((stretch.first.0, stretch.last.map(|n| n.0)))
+    };
+    assert_eq!(stretch(1, 12), Some((10, Some(19))));
+    assert_eq!(stretch(2, 12), Some((20, Some(29))), "it is announced");
+    assert_eq!(stretch(1, 20), Some((30, Some(35))), "the first era is over, the same tracks come back");
+    assert_eq!((stretch(2, 30), stretch(1, 36), stretch(3, 12)), (None, None, None));
+}
+
+#[test]
+fn one_change_of_tracks_is_announced_at_a_time() {
+    let record = record(10, &[(10, 1)], None).announce(&[track("720p", 2)], Number(12), 8).unwrap();
+    assert_eq!(record.eras[1].first, Number(20));
+    let mut wider = track("720p", 2);
+    wider.content = Content::Video { width: 1920, height: 720 };
+    assert_eq!(
+        record.announce(&[wider.clone()], Number(15), 8).unwrap_err().to_string(),
+        "signal live01 changes its tracks at number 20 already: track 720p has \
+         pictures of 1280x720 against pictures of 1920x720"
+    );
+    assert!(record.announce(&[wider], Number(20), 8).is_ok(), "that change is done");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Alone {
     fn list(&mut self, now: u64) {
         self.say(Line::Reset, now);
         self.say(Line::Record { record: self.record.clone() }, now);
-        for line in openings(&self.record, &self.lineage) {
+        for line in openings(&self.record, &self.lineage, self.record.first) {
             self.say(line, now);
         }
         self.holds(FIRST, now);
@@ -161,7 +161,7 @@ fn what_was_asked_of_a_source_that_is_down_is_asked_elsewhere() {
     let mut alone = Alone::new();
     let (ticket, piece) = alone.opened();
     let other = SourceId(1);
-    for line in openings(&alone.record, &alone.lineage) {
+    for line in openings(&alone.record, &alone.lineage, alone.record.first) {
         alone.composer.handle(Event::Says(other, line), at(1010));
     }
     let (signal, held) = (alone.record.signal.clone(), piece.clone());
@@ -239,4 +239,24 @@ fn the_newest_lineage_is_known_however_many_came_before() {
         arrivals.observe(&record, at, true);
         assert_eq!(arrivals.ranked(&record, at).first(), Some(&lineage));
     }
+}
+
+#[test]
+fn media_of_an_encoder_with_other_tracks_are_not_taken_for_those_of_this_era() {
+    let mut alone = Alone::new();
+    let first = alone.opened();
+    alone.answer(&first, 1000);
+    let era = alone.studio.era(FIRST, Ladder::More);
+    let elsewhere = Record { eras: vec![era], ..alone.record.clone() };
+    for (stray, record) in [("b-8", elsewhere), ("c-9", alone.record.clone())] {
+        alone.lineage = stray.parse().unwrap();
+        for line in openings(&record, &alone.lineage, FIRST) {
+            alone.say(line, 3000);
+        }
+        alone.holds(FIRST.next(), 3000);
+    }
+    // The time for the lead's copy is over.
+    alone.composer.tick(at(3600));
+    let taken: Vec<_> = alone.wanted().into_iter().filter_map(|(_, piece)| piece.path()).collect();
+    assert_eq!(taken, ["c-9/720p/11.m4s"]);
 }

@@ -129,7 +129,8 @@ pub struct Packager {
     pub well: Option<u64>,
     record: Option<Record>,
     pub store: BTreeMap<(Number, usize, Lineage), Copy>,
-    lineages: Vec<Lineage>,
+    /// With the first number that came of each.
+    lineages: Vec<(Lineage, Number)>,
     log: Vec<Line>,
     /// What comes while it is away: its senders try again.
     waiting: Vec<(Lineage, usize, Number)>,
@@ -341,11 +342,12 @@ impl World {
     }
 }
 
-/// The inits and slates of a lineage; an origin's lie under one name per track.
-pub fn openings(record: &Record, lineage: &Lineage) -> Vec<Line> {
+/// The inits and slates of a lineage that begins with `first`; an origin's, of all eras, lie under one name per
+/// track.
+pub fn openings(record: &Record, lineage: &Lineage, first: Number) -> Vec<Line> {
     let mut lines = Vec::new();
     let origin = lineage.worker().as_str() == "origin";
-    let eras = if origin { &record.eras[..] } else { record.eras.last().map(std::slice::from_ref).unwrap() };
+    let eras = if origin { &record.eras[..] } else { std::slice::from_ref(record.era(first).unwrap()) };
     for (at, track) in (0..).zip(eras.iter().flat_map(|e| &e.tracks)) {
         let lineage = if origin { Lineage::new("origin".parse().unwrap(), at) } else { lineage.clone() };
         let init = Piece::Init { lineage: lineage.clone(), track: track.name.clone(), init: track.init };

@@ -133,7 +133,7 @@ impl World {
         if let Some(snapshot) = self.origins[o].snapshot.clone() {
             lines.push(Line::Record { record: (*snapshot.record).clone() });
             if !opened {
-                lines.extend(openings(&snapshot.record, &"origin-0".parse().unwrap()));
+                lines.extend(openings(&snapshot.record, &"origin-0".parse().unwrap(), snapshot.head));
             }
             for slot in snapshot.slots.iter().filter(|s| edge.is_none_or(|e| s.number > e)) {
                 for (track, media) in &slot.tracks {

@@ -30,6 +30,16 @@ impl World {
         if self.record.has_ended_by(number.minus(1)) {
             return;
         }
+        // The encoder of an era does not know the tracks of the next one: another takes its place.
+        let begins = self.record.eras.iter().skip(1).any(|era| era.first == number);
+        if begins && worker.first < number {
+            self.workers[w].first = number;
+            self.workers[w].life += 1;
+            let after = Lineage::new(lineage.worker().clone(), lineage.start() + 1);
+            self.workers[w].lineage = Some(after);
+            let life = self.workers[w].life;
+            return self.cut(w, life, number);
+        }
         let tracks = self.record.era(number).unwrap().tracks.len();
         for p in 0..PACKAGERS {
             for track in 0..tracks {
@@ -53,9 +63,9 @@ impl World {
             packager.record = Some(self.record.clone());
             packager.log.push(Line::Record { record: self.record.clone() });
         }
-        if !packager.lineages.contains(&lineage) {
-            packager.lineages.push(lineage.clone());
-            let lines = openings(&self.record, &lineage);
+        if !packager.lineages.iter().any(|(known, _)| *known == lineage) {
+            packager.lineages.push((lineage.clone(), number));
+            let lines = openings(&self.record, &lineage, number);
             self.packagers[p].log.extend(lines);
         }
         let packager = &mut self.packagers[p];
@@ -81,8 +91,6 @@ impl World {
             let packager = &mut self.packagers[p];
             packager.record = Some(self.record.clone());
             packager.log.push(Line::Record { record: self.record.clone() });
-            let known: Vec<_> = packager.lineages.iter().flat_map(|l| openings(&self.record, l)).collect();
-            packager.log.extend(known);
             self.tell_all(p);
         }
     }
@@ -92,7 +100,7 @@ impl World {
         let mut lines = vec![Line::Reset];
         let Some(record) = &packager.record else { return vec![Line::Reset, Line::Tick] };
         lines.push(Line::Record { record: record.clone() });
-        lines.extend(packager.lineages.iter().flat_map(|l| openings(record, l)));
+        lines.extend(packager.lineages.iter().flat_map(|(l, first)| openings(record, l, *first)));
         for ((number, track, lineage), copy) in &packager.store {
             let track = record.era(*number).unwrap().tracks[*track].name.clone();
             let piece = Piece::Segment { lineage: lineage.clone(), track, number: *number };
