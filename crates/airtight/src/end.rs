@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,7 +28,7 @@ use crate::{
     cli::{self, Invocation},
     config::SettingError,
     http::{Budget, Client},
-    log,
+    log, shared_record,
 };
 
 /// The packagers of the seed system.
@@ -148,24 +148,15 @@ async fn put(client: &Client, packager: &PartUrl, record: &Record) -> anyhow::Re
 }
 
 /// Ends the event in a shared folder: the packagers that serve it read it there.
-fn end_in_folder(folder: &Path, signal: &SignalName) -> anyhow::Result<Record> {
-    let folder = folder.join(signal.as_str());
-    let path = folder.join("signal.json");
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!(SettingError::new(format!("there is no signal '{signal}': {} is missing", path.display())));
-        }
-        bytes => bytes.with_context(|| path.display().to_string())?,
+fn end_in_folder(root: &Path, signal: &SignalName) -> anyhow::Result<Record> {
+    let folder = root.join(signal.as_str());
+    let Some(record) = shared_record::read(root, signal)? else {
+        let path = folder.join("signal.json");
+        bail!(SettingError::new(format!("there is no signal '{signal}': {} is missing", path.display())));
     };
-    let record: Record =
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is no record", path.display()))?;
     let newest = newest(&folder)?;
     let record = ended(&[Known { signal: signal.clone(), record, newest }])?.context("it is known")?;
-    let draft = folder.join(format!(".signal.json.{}", std::process::id()));
-    fs::write(&draft, serde_json::to_vec(&record)?)
-        .and_then(|()| fs::rename(&draft, &path))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(record)
+    shared_record::merge(root, &record).with_context(|| format!("cannot write to {}", folder.display()))
 }
 
 /// The newest whole number of any track of any lineage in a signal's folder.

@@ -13,6 +13,7 @@ mod packager;
 mod publish;
 mod reporter;
 mod serve;
+mod shared_record;
 mod state;
 mod up;
 mod upstream;

@@ -11,6 +11,7 @@ mod generated;
 mod ladder;
 mod probe;
 mod run;
+mod scratch;
 mod shelf;
 mod sink;
 mod slate;
@@ -32,7 +33,6 @@ use airtight_media::{
     id::{Lineage, SignalName, WorkerName},
 };
 use anyhow::Context as _;
-use tempfile::TempDir;
 use tokio::{
     task::JoinSet,
     time::{Duration, Instant, sleep},
@@ -49,6 +49,7 @@ use command::{Pace, Start};
 use event::Event;
 pub use probe::media_in;
 use run::{EncoderRun, Ended, Plan};
+use scratch::Scratch;
 use shelf::Shelf;
 use sink::{
     Sink,
@@ -150,9 +151,9 @@ impl Input {
 
 async fn work(config: Config) -> anyhow::Result<()> {
     let stop = until_signal()?;
-    let scratch = tempfile::Builder::new().prefix("airtight-").tempdir().context("no temporary folder")?;
+    let scratch = Scratch::new().context("no temporary folder")?;
     let prepared = tokio::select! {
-        prepared = prepare(&config, &scratch) => prepared?,
+        prepared = prepare(&config, scratch.path()) => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
     let (input, tracks) = prepared;
@@ -208,7 +209,7 @@ async fn look(config: &Config) -> Result<Option<(PathBuf, file::File)>, SettingE
 }
 
 /// Looks at all that the worker was given and makes the slates; nothing is published yet.
-async fn prepare(config: &Config, scratch: &TempDir) -> anyhow::Result<(Input, Vec<Prepared>)> {
+async fn prepare(config: &Config, scratch: &Path) -> anyhow::Result<(Input, Vec<Prepared>)> {
     let media = look(config).await?;
     if let Some(root) = &config.output {
         writable(root, &config.signal)?;
@@ -217,14 +218,13 @@ async fn prepare(config: &Config, scratch: &TempDir) -> anyhow::Result<(Input, V
     let input = match media {
         None => Input::Generated { text },
         Some((path, file)) => {
-            let list =
-                link(&file, &path, scratch.path()).context("cannot write the list that ffmpeg reads")?;
+            let list = link(&file, &path, scratch).context("cannot write the list that ffmpeg reads")?;
             info!("Input is {}", path.display());
             Input::File { file: Box::new(file), list }
         }
     };
     let renditions = ladder::renditions(&input.source());
-    let slates = slate::prepare(&config.ffmpeg, &renditions, &config.grid, text, scratch.path()).await;
+    let slates = slate::prepare(&config.ffmpeg, &renditions, &config.grid, text, scratch).await;
     let tracks = slates.map_err(|error| SettingError::new(format!("{error:#}")))?;
     let names: Vec<_> = renditions.iter().map(|rendition| rendition.name.as_str()).collect();
     info!("Signal {} is encoded to {}", config.signal, names.join(", "));

@@ -12,7 +12,7 @@ use super::plan::{self, Part, Ports, System};
 use super::running::Running;
 use super::supervise::Supervised;
 use super::{handover, sockets};
-use crate::child::process::Handle;
+use crate::child::{self, process::Handle};
 use crate::config::SettingError;
 
 /// A system whose sockets are bound and whose parts are about to be supervised.
@@ -138,10 +138,16 @@ fn check_arguments(part: Part, handle: &Handle, args: &[String]) -> anyhow::Resu
         .with_context(|| format!("cannot see how {part} was started"))?;
     let line = String::from_utf8_lossy(&line);
     let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
-    match difference(&running, args) {
+    match difference(of_program(&running), args) {
         None => Ok(()),
         Some(argument) => bail!(other_settings(format_args!("{part} runs with {argument}"))),
     }
+}
+
+/// The arguments of the part itself, also while its process is still being prepared by `airtight child`.
+fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
+    let program = running.iter().position(|argument| *argument == "--").filter(|_| running[0] == child::NAME);
+    program.map_or(running, |dashes| running.get(dashes + 2..).unwrap_or_default())
 }
 
 /// The first argument of a running part that is not asked for, or that it lacks.
@@ -178,6 +184,16 @@ mod tests {
             difference(&running, &asked("origin --listen=127.0.0.1:8000 --window=60")).as_deref(),
             Some("no --window=60")
         );
+    }
+
+    #[test]
+    fn a_part_that_is_still_being_prepared_is_known_by_what_it_will_be() {
+        let prepared =
+            ["child", "--listeners", "1", "--own-session", "--", "/bin/airtight", "origin", "--state=a"];
+        assert_eq!(of_program(&prepared), ["origin", "--state=a"]);
+        assert_eq!(of_program(&["origin", "--state=a"]), ["origin", "--state=a"]);
+        assert_eq!(of_program(&["child", "--"]), [""; 0]);
+        assert_eq!(of_program(&[]), [""; 0]);
     }
 
     #[test]

@@ -20,10 +20,10 @@ use serde::Deserialize;
 use tokio::{sync::watch, task::spawn_blocking, time::interval};
 use tracing::warn;
 
-use super::sink::folder::{self, Merge};
 use crate::{
     config::SettingError,
     http::{Budget, Client},
+    shared_record::{self, Merge},
 };
 
 /// How often the copies are looked at.
@@ -64,7 +64,7 @@ impl Event {
         let wrong =
             |what: String| SettingError::new(format!("signal '{}' can't be encoded: {what}", self.signal));
         if let Some(root) = &self.folder {
-            let found = folder::read(root, &self.signal).map_err(|error| wrong(error.to_string()))?;
+            let found = shared_record::read(root, &self.signal).map_err(|error| wrong(error.to_string()))?;
             found.map_or(Ok(()), |found| self.join(&found)).map_err(wrong)?;
         }
         for (url, found) in self.ask_packagers().await {
@@ -135,13 +135,12 @@ impl Event {
     async fn merge(&self, root: &Path) -> Result<(), String> {
         let (root, signal, ours) = (root.to_owned(), self.signal.clone(), self.record.borrow().clone());
         let merged = spawn_blocking(move || match ours {
-            Some(ours) => folder::merge(&root, &ours).map(Some),
-            None => folder::read(&root, &signal).map_err(Merge::Io),
+            Some(ours) => shared_record::merge(&root, &ours).map(Some),
+            None => shared_record::read(&root, &signal).map_err(Merge::Io),
         });
         match merged.await {
             Ok(Ok(Some(found))) => self.join(&found),
-            Ok(Err(Merge::Contradiction(why))) => Err(why),
-            Ok(Err(Merge::Io(error))) => Err(error.to_string()),
+            Ok(Err(error)) => Err(error.to_string()),
             Ok(Ok(None)) | Err(_) => Ok(()),
         }
     }

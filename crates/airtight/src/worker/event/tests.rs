@@ -32,7 +32,7 @@ async fn a_new_event_begins_with_the_first_whole_segment() {
 #[tokio::test]
 async fn a_running_event_is_taken_up_as_it_is() {
     let root = tempfile::tempdir().unwrap();
-    folder::merge(root.path(), &record("")).unwrap();
+    shared_record::merge(root.path(), &record("")).unwrap();
     let event = event(root.path(), |_| {});
     event.open(Number(70)).await.unwrap();
     event.begin(Number(71));
@@ -42,7 +42,7 @@ async fn a_running_event_is_taken_up_as_it_is() {
 #[tokio::test]
 async fn what_does_not_fit_is_refused_in_one_sentence() {
     let root = tempfile::tempdir().unwrap();
-    folder::merge(root.path(), &record("")).unwrap();
+    shared_record::merge(root.path(), &record("")).unwrap();
     let other = event(root.path(), |r| r.eras[0].tracks[0].codecs = "avc1.640028".to_owned());
     assert_eq!(
         other.open(Number(7)).await.unwrap_err().to_string(),
@@ -60,7 +60,7 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
 #[tokio::test]
 async fn an_event_that_is_over_is_refused_and_one_that_will_end_is_not() {
     let root = tempfile::tempdir().unwrap();
-    folder::merge(root.path(), &record(r#","end":9"#)).unwrap();
+    shared_record::merge(root.path(), &record(r#","end":9"#)).unwrap();
     let event = event(root.path(), |_| {});
     event.open(Number(9)).await.unwrap();
     assert_eq!(event.end(), Some(Number(9)));
@@ -74,8 +74,8 @@ async fn an_end_in_the_folder_is_learned_and_ours_is_written_there() {
     let event = event(root.path(), |_| {});
     event.begin(Number(7));
     event.merge(root.path()).await.unwrap();
-    assert!(folder::read(root.path(), &event.signal).unwrap().is_some());
-    folder::merge(root.path(), &record(r#","end":9"#)).unwrap();
+    assert!(shared_record::read(root.path(), &event.signal).unwrap().is_some());
+    shared_record::merge(root.path(), &record(r#","end":9"#)).unwrap();
     event.merge(root.path()).await.unwrap();
     let joined = event.watch().borrow().clone().unwrap();
     assert_eq!((joined.first, joined.end), (Number(5), Some(Number(9))));

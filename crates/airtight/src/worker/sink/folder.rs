@@ -22,6 +22,7 @@ use tracing::debug;
 
 use super::{Destination, Outcome};
 use crate::{
+    shared_record::{Merge, merge},
     whole,
     worker::{clock, shelf::Item},
 };
@@ -125,7 +126,7 @@ impl Destination for Folder {
         match written.unwrap_or_else(|end| Err(Merge::Io(io::Error::other(end)))) {
             Ok(_) => Outcome::Done,
             Err(Merge::Io(error)) => Outcome::Failed(error.to_string()),
-            Err(Merge::Contradiction(reason)) => Outcome::Refused(reason),
+            Err(Merge::Contradiction(reason)) => Outcome::Refused(reason.to_string()),
         }
     }
 
@@ -150,53 +151,6 @@ impl Destination for Folder {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Failed(format!("{}: {error}", path.display())),
         }
-    }
-}
-
-/// Why a record could not be merged into the folder's.
-#[derive(Debug)]
-pub enum Merge {
-    /// The disk's reason.
-    Io(io::Error),
-    /// The two can't be of one event.
-    Contradiction(String),
-}
-
-/// Joins `record` into the `signal.json` of the folder `root`; returns what it holds then.
-///
-/// # Errors
-/// A folder that can't be written, or a record there that contradicts.
-pub fn merge(root: &Path, record: &Record) -> Result<Record, Merge> {
-    let there = read(root, &record.signal).map_err(Merge::Io)?;
-    let joined = match &there {
-        Some(there) => there.join(record).map_err(|error| Merge::Contradiction(error.to_string()))?,
-        None => record.clone(),
-    };
-    if there.as_ref() != Some(&joined) {
-        let json = serde_json::to_vec_pretty(&joined).map_err(|error| Merge::Io(error.into()))?;
-        whole::write_in_new_folder(&root.join(Place::Record(record.signal.clone()).to_string()), &json)
-            .map_err(Merge::Io)?;
-    }
-    Ok(joined)
-}
-
-/// The record in the folder `root`; none if there is none.
-///
-/// # Errors
-/// A file that can't be read, or holds no record.
-pub fn read(root: &Path, signal: &SignalName) -> io::Result<Option<Record>> {
-    let path = root.join(Place::Record(signal.clone()).to_string());
-    match fs::read(&path) {
-        Ok(json) => {
-            let wrong = |reason: String| {
-                io::Error::new(ErrorKind::InvalidData, format!("{}: {reason}", path.display()))
-            };
-            let record: Record = serde_json::from_slice(&json).map_err(|error| wrong(error.to_string()))?;
-            record.check().map_err(|error| wrong(error.to_string()))?;
-            Ok(Some(record))
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -98,18 +98,3 @@ fn what_is_older_than_the_retention_goes() {
     let kept = names(&root.path().join("live01").join(&own).join("720p"));
     assert_eq!((kept.len(), &kept[0]), (16, &format!("{}.m4s", newest - 16)), "30 s and what touches them");
 }
-
-#[test]
-fn copies_of_the_record_are_joined_and_a_broken_one_is_left_alone() {
-    let root = tempfile::tempdir().unwrap();
-    assert_eq!(merge(root.path(), &record(9)).unwrap(), record(9));
-    let joined = merge(root.path(), &record(5)).unwrap();
-    assert_eq!((joined.first, joined.eras.len()), (Number(5), 2));
-    assert_eq!(read(root.path(), &joined.signal).unwrap(), Some(joined.clone()));
-    let other = Record { grid: Grid { millis: std::num::NonZeroU32::MIN, ..joined.grid }, ..joined.clone() };
-    assert!(matches!(merge(root.path(), &other), Err(Merge::Contradiction(_))));
-    let path = root.path().join("live01/signal.json");
-    fs::write(&path, "{").unwrap();
-    assert!(matches!(merge(root.path(), &joined), Err(Merge::Io(_))));
-    assert_eq!(fs::read_to_string(path).unwrap(), "{");
-}
