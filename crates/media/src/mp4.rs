@@ -3,6 +3,7 @@
 //! [`Splitter`] finds boxes in a stream of bytes, [`Init`] reads an initialisation segment,
 //! [`Fragment`] a `moof`, [`encode_chunk`] writes one CMAF chunk. Nothing here knows the grid.
 
+mod bounds;
 mod chunk;
 mod fragment;
 mod init;

@@ -1,8 +1,9 @@
 //! A movie fragment: which samples it holds, and when.
 
+use bytes::Bytes;
 use mp4_atom::{Decode, Moof};
 
-use super::{Init, Mp4Error, malformed};
+use super::{Init, Mp4Error, bounds, malformed};
 
 /// `sample_is_non_sync_sample` of ISO/IEC 14496-12.
 const NON_SYNC: u32 = 0x0001_0000;
@@ -42,7 +43,8 @@ impl Fragment {
     /// # Errors
     /// A box that does not parse, or a fragment that is not one run of one track whose data
     /// begins right behind the box.
-    pub fn parse(moof: &[u8], init: &Init) -> Result<Self, Mp4Error> {
+    pub fn parse(moof: &Bytes, init: &Init) -> Result<Self, Mp4Error> {
+        bounds::check(moof)?;
         let length = moof.len();
         let moof = Moof::decode(&mut &moof[..]).map_err(malformed("moof"))?;
         let [traf] = &moof.traf[..] else {
@@ -73,10 +75,15 @@ impl Fragment {
         if run.samples.len() > MOST_SAMPLES {
             return Err(Mp4Error::Unsuitable("a fragment has more than 65,536 samples"));
         }
+        let samples: Vec<Sample> = run.samples.iter().map(sample).collect::<Result<_, _>>()?;
+        // A sample costs memory: it has to have cost its sender a byte.
+        if samples.iter().any(|s| s.size == 0) {
+            return Err(Mp4Error::Unsuitable("a sample has no bytes"));
+        }
         Ok(Self {
             // tfdt is unsigned; ffmpeg writes the priming of AAC as a wrapped negative time.
             time: time.base_media_decode_time.cast_signed(),
-            samples: run.samples.iter().map(sample).collect::<Result<_, _>>()?,
+            samples,
         })
     }
 

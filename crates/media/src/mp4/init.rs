@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 use mp4_atom::{Codec, Decode, Moov, Trex};
 
-use super::{Mp4Error, malformed, split};
+use super::{Mp4Error, bounds, malformed, split};
 use crate::id::InitHash;
 
 /// What a track holds.
@@ -61,6 +61,7 @@ impl Init {
         }
         let ftyp = ftyp.ok_or(Mp4Error::Unsuitable("the init has no ftyp box"))?;
         let moov = moov.ok_or(Mp4Error::Unsuitable("the init has no moov box"))?;
+        bounds::check(&moov)?;
         let moov = without_edit_list(&moov)?;
         Self::describe([&ftyp[..], &moov].concat().into(), &moov)
     }
