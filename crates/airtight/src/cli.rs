@@ -74,6 +74,11 @@ const COMMANDS: &[Command] = &[
         keys: &["name", "listen", "reporter", "packagers", "peers", "window", "state"],
     },
     Command { name: "end", about: "End the event of a signal", keys: &["packagers", "output"] },
+    Command {
+        name: "watch",
+        about: "Watch one or more servers as a strict viewer; any fault is the exit status",
+        keys: &["json", "seconds", "every", "player", "frames", "ffmpeg"],
+    },
 ];
 
 /// What was asked for.
@@ -82,7 +87,7 @@ pub struct Invocation {
     pub command: String,
     /// Its settings.
     pub settings: Settings,
-    /// Arguments without a flag: the signal of `end`.
+    /// Arguments without a flag: the signal of `end`, the URLs of `watch`.
     pub operands: Vec<String>,
 }
 
@@ -134,6 +139,7 @@ fn cli() -> clap::Command {
         let command = clap::Command::new(c.name).about(c.about).args(keys.map(flag));
         match c.name {
             "end" => command.arg(Arg::new("operand").value_name("SIGNAL").required(true)),
+            "watch" => command.arg(Arg::new("operand").value_name("URL").num_args(1..).required(true)),
             _ => command,
         }
     });
@@ -149,6 +155,10 @@ fn flag(key: &Key) -> Arg {
     let arg = Arg::new(key.name).long(key.name).help(key.help).value_name("VALUE");
     match key.name {
         "once" | "spool" => arg.num_args(0..=1).default_missing_value("true").action(ArgAction::Set),
+        // The next word may be a URL.
+        "json" | "frames" => {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)
+        }
         _ => arg.action(ArgAction::Set),
     }
 }

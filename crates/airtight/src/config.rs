@@ -84,6 +84,17 @@ pub const KEYS: &[Key] = &[
         name: "once",
         help: "true for one round of discovery whose outcome is the exit status [default: false]",
     },
+    Key { name: "json", help: "true for one JSON object a line in place of text [default: false]" },
+    Key { name: "seconds", help: "Seconds to watch, 1 to 604800 [default: until the event ends, or Ctrl-C]" },
+    Key {
+        name: "every",
+        help: "Milliseconds between two reloads of a playlist, 50 to 60000 [default: as players reload]",
+    },
+    Key { name: "player", help: "Patience of the player: hls.js or recommended [default: hls.js]" },
+    Key {
+        name: "frames",
+        help: "true to decode pictures and read the test programme's frame codes [default: false]",
+    },
 ];
 
 /// The settings file, if no other one is named.

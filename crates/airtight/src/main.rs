@@ -17,6 +17,7 @@ mod shared_record;
 mod state;
 mod up;
 mod upstream;
+mod watch;
 mod whole;
 mod worker;
 
@@ -56,6 +57,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
         "packager" => packager::run(settings),
         "end" => end::run(invocation),
         "reporter" => reporter::run(settings),
+        "watch" => watch::run(invocation),
         "worker" => worker::run(settings),
         other => unreachable!("clap knows no command '{other}'"),
     };

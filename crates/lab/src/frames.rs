@@ -3,7 +3,7 @@
 //! The lowest twelfth of the picture has 16 equal cells, black 0 or white 1, the lowest bit left; their value is
 //! the frame's index since 1970, modulo 65536.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Add};
 
 use serde::Serialize;
 
@@ -23,6 +23,20 @@ pub struct Shown {
     pub unreadable: u64,
     /// Frames of slate.
     pub slate: u64,
+}
+
+impl Add for Shown {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            frames: self.frames + other.frames,
+            lost: self.lost + other.lost,
+            repeated: self.repeated + other.repeated,
+            unreadable: self.unreadable + other.unreadable,
+            slate: self.slate + other.slate,
+        }
+    }
 }
 
 /// Follows one track, frame by frame.

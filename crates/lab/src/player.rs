@@ -18,6 +18,9 @@ pub use policy::{Fault, Policy, Settings};
 /// Holes in the buffer that players step over (hls.js: `maxBufferHole`).
 const HOLE: Duration = Duration::from_millis(100);
 
+/// While a buffer is filled for the first time its level says nothing of the server.
+const FILLING: Duration = Duration::from_secs(1);
+
 /// What a viewer noticed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Noticed {
@@ -31,7 +34,7 @@ pub struct Noticed {
     pub stall_ms: u64,
     /// Media that was missing and stepped over, in milliseconds.
     pub skipped_ms: u64,
-    /// The smallest buffer after the start and before the end of the event, in milliseconds.
+    /// The smallest buffer from a second after the start to the end of the event, in milliseconds.
     pub smallest_buffer_ms: Option<u64>,
     /// Wall clock less the date of the picture shown, in milliseconds.
     pub latency_ms: Option<i64>,
@@ -182,7 +185,7 @@ impl Player {
         self.played += span;
         self.head = self.head.saturating_add(span).unwrap_or(Timestamp::MAX);
         let ending = self.tracks.values().any(|track| track.ended);
-        if !ending {
+        if self.played >= FILLING && !ending {
             let left = level - span;
             self.smallest = Some(self.smallest.map_or(left, |smallest| smallest.min(left)));
         }

@@ -297,3 +297,11 @@ fn rules_have_names_of_their_own() {
     let names: BTreeSet<_> = ALL.iter().map(|rule| rule.name).collect();
     assert_eq!(names.len(), ALL.len());
 }
+
+#[test]
+fn the_page_of_rules_is_this_table() {
+    const PAGE: &str = include_str!("../../../../docs/watch.md");
+    let row = |rule: &&Rule| format!("| `{}` | {} | {} |", rule.name, rule.source, rule.sentence);
+    let rows: Vec<_> = PAGE.lines().skip_while(|line| *line != "## Rules").skip(6).collect();
+    assert_eq!(rows, ALL.iter().map(row).collect::<Vec<_>>());
+}
