@@ -51,7 +51,18 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "worker",
         about: "Encode one signal into a shared folder and/or onto packagers",
-        keys: &["signal", "name", "input", "output", "packagers", "segment", "parts", "retention", "ffmpeg"],
+        keys: &[
+            "signal",
+            "name",
+            "input",
+            "output",
+            "packagers",
+            "segment",
+            "parts",
+            "new-era",
+            "retention",
+            "ffmpeg",
+        ],
     },
     Command {
         name: "packager",

@@ -46,6 +46,11 @@ pub const KEYS: &[Key] = &[
         help: "true if the packager owns its folder: it is filled by PUT and expires there [default: false]",
     },
     Key {
+        name: "new-era",
+        help: "Seconds, 10 to 3600, after which a running event has this worker's tracks if it has others \
+               [default: others are refused]",
+    },
+    Key {
         name: "segment",
         help: "Segment and target duration, whole milliseconds, 1000 to 6000 [default: 2000]",
     },

@@ -64,6 +64,11 @@ const SIGNAL: &str = "live01";
 pub const GENERATED: &str = "testsrc";
 /// Media is kept in memory for this long, for packagers that come back.
 const SHELF_MS: u64 = 60_000;
+/// From the start of ffmpeg to the first number of an era that is waited for: more than it takes to its first
+/// sample, so that this number is whole.
+const EARLY_MS: u64 = 1500;
+/// Between two looks at the record and the clock while an era is waited for.
+const LOOK_MS: u64 = 1000;
 /// From the start of ffmpeg to its first sample.
 const LEAD_MS: (u64, u64) = (250, 500);
 
@@ -76,6 +81,8 @@ struct Config {
     output: Option<PathBuf>,
     packagers: Vec<PartUrl>,
     grid: Grid,
+    /// How long before its first number an era of other tracks is announced, if it may be.
+    new_era_ms: Option<u64>,
     retention_ms: u64,
     ffmpeg: String,
 }
@@ -97,10 +104,17 @@ impl Config {
                 millis: positive(whole("segment", (1000, 6000), 2000)?),
                 parts: positive(whole("parts", (1, 10), 4)?),
             },
+            new_era_ms: new_era_ms(settings)?,
             retention_ms: whole("retention", (30, 86_400), 300)? * 1000,
             ffmpeg: settings.get("ffmpeg", None, "ffmpeg".to_owned())?,
         })
     }
+}
+
+/// The seconds before an era give every part the time to learn of it.
+fn new_era_ms(settings: &Settings) -> Result<Option<u64>, SettingError> {
+    let asked = settings.opt::<String>("new-era", None)?;
+    asked.map(|_| settings.within("new-era", (10, 3600), 30)).transpose().map(|s| s.map(|s| s * 1000))
 }
 
 /// Checks the settings, the ffmpeg and the input that they name; nothing is written.
@@ -167,7 +181,9 @@ async fn work(config: Config) -> anyhow::Result<()> {
         config.packagers.clone(),
         client.clone(),
     );
-    event.open(now(&config.grid)).await?;
+    // The present number does not count: it is under way.
+    let ahead = config.new_era_ms.map(|millis| 1 + millis.div_ceil(u64::from(config.grid.millis.get())));
+    event.open(now(&config.grid), ahead).await?;
     let shelf = Arc::new(Shelf::new(SHELF_MS.div_ceil(u64::from(config.grid.millis.get()))));
     let done = CancellationToken::new();
     let mut sinks = JoinSet::new();
@@ -181,15 +197,15 @@ async fn work(config: Config) -> anyhow::Result<()> {
         sinks.spawn(Sink::new(packager, shelf.clone(), event.watch()).run(done.clone()));
     }
     let worker = Worker { config: &config, input: &input, tracks: &tracks, shelf: &shelf, event: &event };
-    tokio::select! {
-        () = worker.run(&stop) => {}
-        () = event.follow() => {}
+    let outcome = tokio::select! {
+        outcome = worker.run(&stop) => outcome,
+        refusal = event.follow() => Err(refusal),
         // Sinks end after the worker only: one that ends before has panicked, and its destination starves.
-        Some(ended) = sinks.join_next() => ended.context("a sink")?,
-    }
+        Some(ended) = sinks.join_next() => Ok(ended.context("a sink")?),
+    };
     done.cancel();
     sinks.join_all().await;
-    Ok(())
+    outcome.map_err(Into::into)
 }
 
 /// The number of the present moment.
@@ -264,33 +280,74 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    async fn run(&self, stop: &CancellationToken) {
+    /// Runs until told to stop, or until the event has ended.
+    ///
+    /// # Errors
+    /// The event goes on with other tracks.
+    async fn run(&self, stop: &CancellationToken) -> Result<(), SettingError> {
+        let mut from = now(&self.config.grid);
         let begun = Instant::now();
         let mut restart = Restart::new(Policy::PROCESS);
         // A process that lived before this one may have begun a run in this very second.
         let mut second = clock::millis() / 1000;
         loop {
             restart.started(begun.elapsed());
-            match self.run_once(&mut second, stop).await {
-                Ended::Stopped => return,
-                Ended::EventOver => {
+            match self.run_once(from, &mut second, stop).await {
+                Ended::Stopped => return Ok(()),
+                Ended::Over(last) if self.event.end().is_some_and(|end| end <= last) => {
                     info!("The event of {} has ended", self.config.signal);
-                    return;
+                    return Ok(());
                 }
+                Ended::Over(last) => {
+                    info!("The era of these tracks has ended with number {last}");
+                    from = last.next();
+                }
+                Ended::Refused => return Err(self.event.refusal()),
                 Ended::Fault(reason) => {
                     let wait = restart.failed(begun.elapsed(), fastrand::u32(..));
                     warn!("The encoder is started anew in {} ms: {reason}", wait.as_millis());
                     tokio::select! {
                         () = sleep(wait) => {}
-                        () = stop.cancelled() => return,
+                        () = stop.cancelled() => return Ok(()),
                     }
                 }
             }
         }
     }
 
+    /// Waits for the time to start an encoder of the numbers from `from` on; what keeps it from being started.
+    async fn await_era(&self, from: Number, stop: &CancellationToken) -> Option<Ended> {
+        let mut told = None;
+        loop {
+            let Some(stretch) = self.event.stretch(from) else {
+                let over = self.event.end().filter(|end| *end < from);
+                return Some(over.map_or(Ended::Refused, Ended::Over));
+            };
+            let due = self.config.grid.start_millis(stretch.first).saturating_sub(EARLY_MS);
+            let wait = due.saturating_sub(clock::millis());
+            if wait == 0 {
+                return None;
+            }
+            if told.replace(stretch.first) != Some(stretch.first) {
+                info!(
+                    "The era of these tracks begins with number {}, in {} s",
+                    stretch.first,
+                    wait / 1000 + 1
+                );
+            }
+            tokio::select! {
+                () = sleep(Duration::from_millis(wait.min(LOOK_MS))) => {}
+                () = stop.cancelled() => return Some(Ended::Stopped),
+            }
+        }
+    }
+
     /// One run, with a lineage that was never used before.
-    async fn run_once(&self, second: &mut u64, stop: &CancellationToken) -> Ended {
+    async fn run_once(&self, from: Number, second: &mut u64, stop: &CancellationToken) -> Ended {
+        let from = from.max(now(&self.config.grid));
+        if let Some(ended) = self.await_era(from, stop).await {
+            return ended;
+        }
         *second = loop {
             if let Some(name) = name_of_run(clock::millis() / 1000, *second) {
                 break name;
@@ -310,6 +367,7 @@ impl Worker<'_> {
             args: command::encode(&feed, &renditions, &grid, &start, Pace::Live, &outputs),
             lineage: Lineage::new(self.config.name.clone(), *second),
             start,
+            from,
             grid,
             tracks: self.tracks,
         };

@@ -13,12 +13,12 @@ use airtight_control::ingest::PartUrl;
 use airtight_media::{
     grid::{Grid, Number},
     id::SignalName,
-    record::{self, Era, Record, Track},
+    record::{self, Era, Record, Stretch, Track},
 };
 use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::{sync::watch, task::spawn_blocking, time::interval};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     config::SettingError,
@@ -56,13 +56,14 @@ impl Event {
         Self { signal, grid, tracks, folder, packagers, client, record: watch::Sender::new(None) }
     }
 
-    /// Reads what folder and packagers know of the event; one that does not answer is left out.
+    /// Reads what folder and packagers know of the event; one that does not answer is left out. If it runs
+    /// with other tracks than ours, ours are announced `ahead` numbers after `now`.
     ///
     /// # Errors
-    /// The event can't be taken up with these settings, or is over at `now`.
-    pub async fn open(&self, now: Number) -> Result<(), SettingError> {
-        let wrong =
-            |what: String| SettingError::new(format!("signal '{}' can't be encoded: {what}", self.signal));
+    /// The event is over at `now`, or can't be taken up with these settings: the segments are others, or the
+    /// tracks, and no era may be announced for them.
+    pub async fn open(&self, now: Number, ahead: Option<u64>) -> Result<(), SettingError> {
+        let wrong = |what: String| self.wrong(&what);
         if let Some(root) = &self.folder {
             let found = shared_record::read(root, &self.signal).map_err(|error| wrong(error.to_string()))?;
             found.map_or(Ok(()), |found| self.join(&found)).map_err(wrong)?;
@@ -72,17 +73,60 @@ impl Event {
                 .map_or(Ok(()), |found| self.join(&found))
                 .map_err(|why| wrong(format!("{why} (says {url})")))?;
         }
-        if let Some(difference) = self.difference() {
-            let hint = "give it the input and the settings of the other workers, or another --signal";
-            return Err(wrong(format!("the event runs with {difference}; {hint}")));
+        if let Some(end) = self.end().filter(|end| *end < now) {
+            let hint = "give another --signal, or remove the signal's folder to begin a new event";
+            return Err(wrong(format!("its event has ended with number {end}; {hint}")));
         }
-        match self.end() {
-            Some(end) if end < now => {
-                let hint = "give another --signal, or remove the signal's folder to begin a new event";
-                Err(wrong(format!("its event has ended with number {end}; {hint}")))
-            }
-            _ => Ok(()),
+        match ahead {
+            _ if self.stretch(now).is_some() => Ok(()),
+            Some(ahead) => self.announce(now, ahead).map_err(wrong),
+            None => Err(self.refusal()),
         }
+    }
+
+    fn wrong(&self, what: &str) -> SettingError {
+        SettingError::new(format!("signal '{}' can't be encoded: {what}", self.signal))
+    }
+
+    /// Announces an era of our tracks. The sinks deliver it at once, long before its first number.
+    fn announce(&self, now: Number, ahead: u64) -> Result<(), String> {
+        let record = self.record.borrow().clone();
+        let Some(record) = record else { return Ok(()) };
+        let announced = record.announce(&self.tracks, now, ahead).map_err(|error| error.to_string())?;
+        let first = announced.stretch(&self.tracks, now).map_or(now, |stretch| stretch.first);
+        info!("Signal {} has other tracks from number {first} on: all is told so now", self.signal);
+        self.record.send_replace(Some(announced));
+        Ok(())
+    }
+
+    /// The numbers from `from` on that are ours to make: any while nothing is known of the event, none if it
+    /// has no place for our tracks.
+    pub fn stretch(&self, from: Number) -> Option<Stretch> {
+        match &*self.record.borrow() {
+            Some(record) => record.stretch(&self.tracks, from),
+            None => Some(Stretch { first: from, last: None }),
+        }
+    }
+
+    /// Whether anything is known of the event.
+    pub fn is_known(&self) -> bool {
+        self.record.borrow().is_some()
+    }
+
+    /// That the event has no place for our tracks: in which way they are others.
+    pub fn refusal(&self) -> SettingError {
+        let record = self.record.borrow();
+        let era = record.as_ref().and_then(|record| record.eras.last());
+        self.wrong(&era.map_or_else(String::new, |era| self.other_tracks(era)))
+    }
+
+    fn other_tracks(&self, era: &Era) -> String {
+        let difference = record::difference(&era.tracks, &self.tracks).unwrap_or_default();
+        format!(
+            "from number {} on the event has other tracks: {difference}; give it the input and the settings of \
+             the other workers, another --signal, or --new-era to change the tracks of the event",
+            era.first
+        )
     }
 
     /// The first whole segment of this worker is `first`: announces it if the event is new.
@@ -107,8 +151,9 @@ impl Event {
         self.record.borrow().as_ref().and_then(|record| record.end)
     }
 
-    /// Follows all copies for as long as it is polled.
-    pub async fn follow(&self) {
+    /// Follows all copies for as long as it is polled, or until it turns out that the event, of which nothing
+    /// was known when this worker began it, runs with other tracks.
+    pub async fn follow(&self) -> SettingError {
         let mut told = BTreeSet::new();
         let mut period = interval(PERIOD);
         loop {
@@ -119,6 +164,9 @@ impl Event {
                 }
             };
             for (url, found) in self.ask_packagers().await {
+                if let Some(era) = found.as_ref().and_then(|found| self.intrusion(found)) {
+                    return self.wrong(&format!("{} (says {url})", self.other_tracks(era)));
+                }
                 if let Some(Err(why)) = found.map(|found| self.join(&found)) {
                     tell(format!("{why} (says {url})"));
                 }
@@ -159,18 +207,20 @@ impl Event {
         Ok(())
     }
 
+    /// The last era of an event that was there before ours and has no place for our tracks: we began ours
+    /// while nobody could tell us of it.
+    fn intrusion<'a>(&self, found: &'a Record) -> Option<&'a Era> {
+        let ours = self.record.borrow();
+        let alone = |ours: &&Record| ours.eras.iter().all(|era| era.tracks == self.tracks);
+        let ours = ours.as_ref().filter(alone).filter(|ours| found.first < ours.first)?;
+        found.eras.last().filter(|_| found.stretch(&self.tracks, ours.first).is_none())
+    }
+
     fn other_grid(&self, found: &Record) -> String {
         format!(
             "the event runs with segments of {} ms in {} parts, not of {} ms in {}; set segment and parts alike",
             found.grid.millis, found.grid.parts, self.grid.millis, self.grid.parts
         )
-    }
-
-    /// How the tracks of the running era differ from ours.
-    fn difference(&self) -> Option<String> {
-        let record = self.record.borrow();
-        let era = record.as_ref()?.eras.last()?;
-        record::difference(&era.tracks, &self.tracks)
     }
 
     async fn ask_packagers(&self) -> Vec<(&PartUrl, Option<Record>)> {

@@ -54,8 +54,10 @@ const LINES: u64 = 20;
 pub enum Ended {
     /// We were told to stop.
     Stopped,
-    /// The last number of the event is made.
-    EventOver,
+    /// All is made up to this number, the last of the event or of its era.
+    Over(Number),
+    /// The event has no place for the tracks.
+    Refused,
     /// ffmpeg ended, stalled, fell behind or made something unusable: in words.
     Fault(String),
 }
@@ -70,6 +72,8 @@ pub struct Plan<'a> {
     pub lineage: Lineage,
     /// What it begins with.
     pub start: Start,
+    /// The first number that is to be published.
+    pub from: Number,
     /// The grid that it is cut on.
     pub grid: Grid,
     /// Its tracks.
@@ -89,6 +93,8 @@ pub struct EncoderRun<'a> {
     /// The parts of the segment that each track is at.
     parts: Vec<Vec<Bytes>>,
     newest: Vec<Option<Number>>,
+    /// Whether inits and slates are on the shelf.
+    opened: bool,
     begun: bool,
     /// When each track last gave a part.
     heard: Vec<Option<Instant>>,
@@ -106,6 +112,7 @@ impl<'a> EncoderRun<'a> {
             event,
             parts,
             newest,
+            opened: false,
             begun: false,
             heard: vec![None; count],
             started: Instant::now(),
@@ -187,6 +194,10 @@ impl<'a> EncoderRun<'a> {
             Cut::Part { number, part, last, bytes } => {
                 self.heard[index] = Some(Instant::now());
                 self.parts[index].push(bytes);
+                // Those who show a new era from its first number on fetch these before.
+                if self.event.is_known() {
+                    self.open();
+                }
                 if last {
                     self.publish(index, number);
                 }
@@ -209,7 +220,7 @@ impl<'a> EncoderRun<'a> {
     fn publish(&mut self, index: usize, number: Number) {
         let parts = std::mem::take(&mut self.parts[index]);
         self.newest[index] = Some(number);
-        if self.event.end().is_some_and(|end| number > end) {
+        if !self.event.stretch(self.plan.from).is_some_and(|stretch| stretch.contains(number)) {
             return;
         }
         let lineage = self.plan.lineage.clone();
@@ -217,12 +228,20 @@ impl<'a> EncoderRun<'a> {
             self.begun = true;
             info!("Lineage {lineage} is on the air from number {number} on");
             self.event.begin(self.plan.start.first_whole(&self.plan.grid, &self.renditions()));
-            self.shelf.begin(lineage.clone(), heads(&lineage, self.plan.tracks));
+            self.open();
         }
         let mut bytes = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
         parts.iter().for_each(|part| bytes.extend_from_slice(part));
         let track = self.plan.tracks[index].track.name.clone();
         self.shelf.push(Item { piece: Piece::Segment { lineage, track, number }, bytes: bytes.freeze() });
+    }
+
+    /// Puts inits and slates on the shelf, once.
+    fn open(&mut self) {
+        if !std::mem::replace(&mut self.opened, true) {
+            let lineage = &self.plan.lineage;
+            self.shelf.begin(lineage.clone(), heads(lineage, self.plan.tracks));
+        }
     }
 
     fn renditions(&self) -> Vec<super::ladder::Rendition> {
@@ -246,12 +265,17 @@ impl<'a> EncoderRun<'a> {
         }
     }
 
-    /// Whether every track has made the last number of the event, or the time for it is long past.
+    /// Whether every track has made the last number of its era or of the event, or the time for it is long
+    /// past.
     fn over(&self) -> Option<Ended> {
-        let end = self.event.end()?;
-        let made = self.newest.iter().all(|newest| newest.is_some_and(|n| n >= end));
-        let past = clock::millis() > self.plan.grid.end_millis(end.plus(3));
-        (made || past).then_some(Ended::EventOver)
+        let last = match self.event.stretch(self.plan.from) {
+            Some(stretch) => stretch.last?,
+            // The event was found to have no place for what is made here.
+            None => self.plan.from.minus(1),
+        };
+        let made = self.newest.iter().all(|newest| newest.is_some_and(|n| n >= last));
+        let past = clock::millis() > self.plan.grid.end_millis(last.plus(3));
+        (made || past).then_some(Ended::Over(last))
     }
 
     fn watch(&self) -> Option<Ended> {
