@@ -1,5 +1,5 @@
-//! `airtight up` carries an event from its beginning to its end and begins another; no death leaves an
-//! encoder behind.
+//! `airtight up` carries an event from its beginning to its end, also over a time when all of it was down, and
+//! begins another; no death leaves an encoder behind.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{system::System, within};
+use support::{hls::Playlist, http, record::contradictions, system::System, within};
 
 /// Encoders that start on a machine that is busy with other tests.
 const SLOW: Duration = Duration::from_secs(90);
@@ -73,4 +73,43 @@ fn no_encoder_is_left_behind() {
     let down = system.run(&["down"]);
     assert!(down.status.success(), "{down:?}");
     assert!(processes.iter().all(|process| !process.lives()));
+}
+
+/// The record of the event as packager 1 has it.
+fn record(system: &System) -> Option<serde_json::Value> {
+    let signals: serde_json::Value = serde_json::from_str(&system.playlist("server1", "signals")?).ok()?;
+    Some(signals[0]["record"].clone()).filter(serde_json::Value::is_object)
+}
+
+#[test]
+fn a_system_that_was_down_goes_on_with_its_event() {
+    let mut system = System::start_whole();
+    wait_until("all serve the programme", || all_serve(&system, is_running));
+    let before = SERVERS.map(|part| Playlist::parse(&system.playlist(part, TRACK).unwrap()));
+    let of_event = record(&system).unwrap();
+
+    let down = system.run(&["down"]);
+    assert!(down.status.success(), "{down:?}");
+    system.supervise();
+    // Nobody has anything newer than what was there before until the encoders are back.
+    wait_until("all serve the programme again", || {
+        all_serve(&system, |playlist| {
+            let goes_on = |last: &Playlist| Playlist::parse(playlist).edge() > last.edge();
+            is_running(playlist) && before.iter().all(goes_on)
+        })
+    });
+
+    let now = record(&system).unwrap();
+    assert_eq!((&now["first"], &now["end"]), (&of_event["first"], &of_event["end"]), "it is the same event");
+    for (part, last) in SERVERS.iter().zip(&before) {
+        let playlist = Playlist::parse(&system.playlist(part, TRACK).unwrap());
+        assert!(!playlist.is_broken(), "{part}: {}", playlist.text);
+        assert!(playlist.text.contains("#EXT-X-DISCONTINUITY-SEQUENCE:0\n"), "{part}: {}", playlist.text);
+        assert_eq!(contradictions(last, &playlist), Vec::<String>::new(), "{part}");
+        assert_eq!(playlist.init(), last.init(), "{part}");
+        for uri in playlist.segments.keys().filter_map(|number| playlist.uri(*number)) {
+            let answer = http::get(&system.url(part, &format!("360p/{uri}")));
+            assert_eq!(answer.map(|answer| answer.status), Some(200), "{part}: {uri}");
+        }
+    }
 }
