@@ -22,7 +22,7 @@ mod sockets;
 mod supervise;
 mod takeover;
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fs};
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -65,6 +65,7 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
         event::Event::of(system).retire(console)?;
+        make_spools(system)?;
         console.print(plan::welcome(system, &prepared.ports));
     }
     let (unusable, mut unusable_parts) = mpsc::channel(Part::ALL.len());
@@ -82,6 +83,15 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     folder.forget_up();
     console.say("up", "all parts have ended");
     outcome
+}
+
+/// Makes the folders that the packagers own, so that whoever looks at them first finds them.
+fn make_spools(system: &System) -> anyhow::Result<()> {
+    for part in system.parts.iter().filter(|part| matches!(part, Part::Server1 | Part::Server2)) {
+        let spool = plan::spool(&system.folder, *part);
+        fs::create_dir_all(&spool).with_context(|| format!("cannot make {}", spool.display()))?;
+    }
+    Ok(())
 }
 
 /// Records this supervisor as soon as that is possible, if it was not possible at first.
