@@ -103,6 +103,7 @@ impl Composer {
         if self.timeline.next().is_none() {
             self.begin(&record);
         }
+        self.fetch_past(&record);
         self.advance(&record);
         self.fetch_late(&record);
     }
@@ -291,6 +292,30 @@ impl Composer {
         record.first.max(edge.next().minus(self.window(record)))
     }
 
+    /// The oldest number that can be fetched: one that has left the window stays for another.
+    fn kept(&self, record: &Record, edge: Number) -> Number {
+        record.first.max(edge.next().minus(2 * self.window(record)))
+    }
+
+    /// Goes back from where this run began: its viewers may come with a playlist of the run before, or of a
+    /// peer, and ask for what has just left the window. Never into the window, whose head does not go back.
+    fn fetch_past(&mut self, record: &Record) {
+        let Some(edge) = self.timeline.edge() else { return };
+        let numbers = self.kept(record, edge)..self.head(record, edge);
+        while let Some(past) = self.timeline.past().filter(|past| numbers.contains(past)) {
+            let Some(era) = record.era(past) else { return };
+            if era.tracks.iter().any(|t| !self.timeline.holds(past, &t.name)) {
+                for track in &era.tracks {
+                    if self.openings.admits(track) && !self.timeline.holds(past, &track.name) {
+                        self.fetch_first(record, self.sources.copies(track, past));
+                    }
+                }
+                return;
+            }
+            self.timeline.keep_past();
+        }
+    }
+
     /// Decides number after number, as far as media or deadlines reach; then publishes.
     fn advance(&mut self, record: &Arc<Record>) {
         while let Some(next) = self.timeline.next().filter(|n| !record.has_ended_by(n.minus(1))) {
@@ -372,7 +397,7 @@ impl Composer {
     fn publish(&mut self, record: &Arc<Record>) {
         let Some(edge) = self.timeline.edge() else { return };
         let head = self.head(record, edge);
-        let kept = edge.next().minus(2 * self.window(record));
+        let kept = self.kept(record, edge);
         let slots = self.timeline.publish(kept);
         self.sources.forget_before(kept);
         self.fetches.forget_before(kept);

@@ -79,7 +79,7 @@ impl Timeline {
 
     /// Takes media of a number. True if they replace the slate of a decided one.
     pub(super) fn hold(&mut self, number: Number, track: &TrackName, media: Media) -> bool {
-        if self.next().is_none_or(|next| number >= next) {
+        if self.next().is_none_or(|next| number >= next) || self.past() == Some(number) {
             self.early.entry(number).or_default().entry(track.clone()).or_insert(media);
             return false;
         }
@@ -91,6 +91,21 @@ impl Timeline {
             return true;
         }
         false
+    }
+
+    /// The number before the oldest decided one.
+    pub(super) fn past(&self) -> Option<Number> {
+        let oldest = *self.decided.first_key_value()?.0;
+        oldest.0.checked_sub(1).map(Number)
+    }
+
+    /// Keeps the media that are held of [`Timeline::past`] as if it had been decided in its time.
+    pub(super) fn keep_past(&mut self) {
+        let Some(number) = self.past() else { return };
+        if let Some(tracks) = self.early.remove(&number) {
+            self.decided.insert(number, Arc::new(Slot { number, tracks }));
+            self.news = true;
+        }
     }
 
     pub(super) fn holds(&self, number: Number, track: &TrackName) -> bool {

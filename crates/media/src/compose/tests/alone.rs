@@ -260,3 +260,33 @@ fn media_of_an_encoder_with_other_tracks_are_not_taken_for_those_of_this_era() {
     let taken: Vec<_> = alone.wanted().into_iter().filter_map(|(_, piece)| piece.path()).collect();
     assert_eq!(taken, ["c-9/720p/11.m4s"]);
 }
+
+#[test]
+fn what_has_just_left_the_window_is_kept_by_a_run_that_begins_late() {
+    let mut alone = Alone::new();
+    let (edge, window) = (Number(FIRST.0 + 30), 10);
+    alone.list(1000);
+    for ahead in 1..=30 {
+        alone.holds(FIRST.plus(ahead), 1000);
+    }
+    let (mut newest, mut heads) = (None, Vec::new());
+    for now in 1000..1400 {
+        alone.composer.tick(at(now));
+        while let Some(action) = alone.composer.poll() {
+            match action {
+                Action::Fetch { ticket, piece, .. } => alone.answer(&(ticket, piece), now),
+                Action::Publish(snapshot) => {
+                    heads.push(snapshot.head);
+                    newest = Some(snapshot);
+                }
+                Action::Decided(_) => {}
+            }
+        }
+    }
+    let newest = newest.unwrap();
+    assert_eq!((newest.head, newest.edge), (edge.next().minus(window), edge));
+    // The list is that of the first version: what lies before it can be fetched, and is not listed.
+    assert!(heads.windows(2).all(|pair| pair[0] == pair[1]), "{heads:?}");
+    assert_eq!(newest.slots.first().unwrap().number, edge.next().minus(2 * window));
+    assert!(newest.slots.windows(2).all(|pair| pair[0].number.next() == pair[1].number));
+}
