@@ -170,7 +170,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::new(temporary.path());
         folder.create().unwrap();
-        std::fs::write(folder.log(Part::WorkerA), "info\nairtight: no ffmpeg here\n").unwrap();
+        fs::write(folder.log(Part::WorkerA), "info\nairtight: no ffmpeg here\n").unwrap();
         let error = cannot_go_on(&folder, Part::WorkerA);
         assert_eq!(error.to_string(), "worker-a can't go on: no ffmpeg here");
     }
