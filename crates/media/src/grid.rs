@@ -201,6 +201,14 @@ impl Grid {
         u64::try_from(per_segment.div_ceil(divisor)).unwrap_or(u64::MAX).max(1)
     }
 
+    /// The longest part of a track, rounded up to a millisecond: its `PART-TARGET`.
+    ///
+    /// Each track has its own. All its parts but the last of a segment are equally long; those of pictures and of
+    /// sound can differ by more than the 15% that RFC 8216bis, 4.4.4.9, allows.
+    pub fn part_target_millis(&self, rate: &Rate) -> u64 {
+        rate.ticks(self.part_samples(rate)).micros().div_ceil(1000)
+    }
+
     /// How many parts segment `n` of a track has.
     pub fn part_count(&self, n: Number, rate: &Rate) -> u32 {
         let count = self.span(n, rate).count.div_ceil(self.part_samples(rate));

@@ -4,6 +4,7 @@
 //! the way of a frame: [`grid`] says which segment a sample belongs to.
 
 pub mod check;
+pub mod codec;
 pub mod compose;
 pub mod grid;
 pub mod hls;

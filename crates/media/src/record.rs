@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    grid::{Grid, Number, Part, Rate},
+    grid::{Grid, Number, Rate},
     id::{InitHash, SignalName, TrackName},
     mp4::Kind,
 };
@@ -316,15 +316,6 @@ impl Record {
     /// True once the event is over at number `n`.
     pub fn has_ended_by(&self, n: Number) -> bool {
         self.end.is_some_and(|end| n >= end)
-    }
-
-    /// The longest part of any track, rounded up to a millisecond: `PART-TARGET` of the signal.
-    pub fn part_target_millis(&self) -> u64 {
-        let longest = |t: &Track| {
-            let part = self.grid.part_span(self.first, Part(0), &t.rate).duration();
-            part.micros().div_ceil(1000)
-        };
-        self.eras.iter().flat_map(|e| &e.tracks).map(longest).max().unwrap_or(0)
     }
 }
 

@@ -51,8 +51,7 @@ impl Slate {
     /// # Errors
     /// A file that is no slate for this track.
     pub fn parse(bytes: &[u8], init: &Init, rate: Rate) -> Result<Self, SlateError> {
-        // Far enough from 1970 that the priming of an audio encoder is a sample like the others.
-        let mut reader = Reader::new(rate, 1 << 32);
+        let mut reader = Reader::new(rate, 0);
         reader.push(bytes)?;
         let (mut samples, mut data) = (Vec::new(), Vec::new());
         while let Some(item) = reader.poll() {

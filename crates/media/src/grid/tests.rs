@@ -15,20 +15,22 @@ fn grid(millis: u32, parts: u32) -> Grid {
 }
 
 /// Every rate of the real world: 23.976 to 60 fps, AAC at 44.1 and 48 kHz, Opus.
+const RATES: [(u32, u32); 11] = [
+    (24_000, 1001),
+    (24_000, 1000),
+    (25_000, 1000),
+    (30_000, 1001),
+    (30_000, 1000),
+    (50_000, 1000),
+    (60_000, 1001),
+    (60_000, 1000),
+    (44_100, 1024),
+    (48_000, 1024),
+    (48_000, 960),
+];
+
 fn rates() -> impl Strategy<Value = Rate> {
-    prop::sample::select(vec![
-        rate(24_000, 1001),
-        rate(24_000, 1000),
-        rate(25_000, 1000),
-        rate(30_000, 1001),
-        rate(30_000, 1000),
-        rate(50_000, 1000),
-        rate(60_000, 1001),
-        rate(60_000, 1000),
-        rate(44_100, 1024),
-        rate(48_000, 1024),
-        rate(48_000, 960),
-    ])
+    prop::sample::select(&RATES[..]).prop_map(|(scale, frame)| rate(scale, frame))
 }
 
 const NOW: u64 = 897_738_816;
@@ -61,6 +63,27 @@ fn numbers_have_one_spelling() {
     assert_eq!("897738816".parse(), Ok(Number(NOW)));
     for bad in ["", "01", "+1", "-1", " 1", "1.0", "18446744073709551616"] {
         assert_eq!(bad.parse::<Number>(), Err(NumberError), "{bad:?}");
+    }
+}
+
+/// RFC 8216bis, 4.4.4.9: no part is longer than the target; all but the last of a segment last 85% of it or more.
+#[test]
+fn parts_of_a_fifth_of_a_second_to_one_keep_to_their_target() {
+    for (scale, frame) in RATES {
+        let rate = rate(scale, frame);
+        for (millis, parts) in (1..=6).flat_map(|s| (s..=5 * s).map(move |parts| (s * 1000, parts))) {
+            let grid = grid(millis, parts);
+            let target = u128::from(grid.part_target_millis(&rate)) * u128::from(scale);
+            for n in NOW..NOW + 20 {
+                let count = grid.part_count(Number(n), &rate);
+                for p in 0..count {
+                    let samples = grid.part_span(Number(n), Part(p), &rate).count;
+                    let length = u128::from(samples) * u128::from(frame) * 1000;
+                    assert!(length <= target, "{rate:?} {grid:?} {n}.{p}");
+                    assert!(p + 1 == count || length * 100 >= target * 85, "{rate:?} {grid:?} {n}.{p}");
+                }
+            }
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
-use mp4_atom::{Codec, Decode, Moov, Trex};
+use mp4_atom::{Audio, Av1c, Codec, Decode, Hvcc, Moov, Trex, Visual};
 
 use super::{Mp4Error, bounds, malformed, split};
-use crate::id::InitHash;
+use crate::{codec, id::InitHash};
 
 /// What a track holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub struct Init {
     pub kind: Kind,
     /// The codec as RFC 6381 writes it, e.g. `avc1.64001f`, `mp4a.40.2`.
     pub codecs: String,
+    /// Audio samples at the start of the encoder's stream that are not of its input, where the track says so:
+    /// the pre-skip of Opus.
+    pub priming: u16,
     /// Defaults of the samples, from `trex`.
     pub(super) defaults: Trex,
 }
@@ -78,6 +81,7 @@ impl Init {
             return Err(Mp4Error::Unsuitable("the track has not exactly one sample entry"));
         };
         let (kind, codecs) = describe_codec(codec)?;
+        let priming = if let Codec::Opus(entry) = codec { entry.dops.pre_skip } else { 0 };
         let timescale = NonZeroU32::new(track.mdia.mdhd.timescale);
         let defaults = moov.mvex.as_ref().and_then(|m| m.trex.first()).cloned();
         Ok(Self {
@@ -86,6 +90,7 @@ impl Init {
             timescale: timescale.ok_or(Mp4Error::Unsuitable("the track's timescale is 0"))?,
             kind,
             codecs,
+            priming,
             defaults: defaults.ok_or(Mp4Error::Unsuitable("the movie is not fragmented: no trex box"))?,
         })
     }
@@ -94,21 +99,63 @@ impl Init {
 fn describe_codec(codec: &Codec) -> Result<(Kind, String), Mp4Error> {
     match codec {
         Codec::Avc1(entry) => {
-            let (visual, avcc) = (&entry.visual, &entry.avcc);
-            let kind = Kind::Video { width: visual.width, height: visual.height };
+            let avcc = &entry.avcc;
             let (profile, level) = (avcc.avc_profile_indication, avcc.avc_level_indication);
-            Ok((kind, format!("avc1.{profile:02x}{:02x}{level:02x}", avcc.profile_compatibility)))
+            Ok((pictures(&entry.visual), codec::avc1(profile, avcc.profile_compatibility, level)))
         }
+        Codec::Hvc1(entry) => Ok((pictures(&entry.visual), codec::hvc1(&hevc(&entry.hvcc)))),
+        Codec::Av01(entry) => Ok((pictures(&entry.visual), codec::av01(&av1(&entry.av1c)?))),
         Codec::Mp4a(entry) => {
             let config = &entry.esds.es_desc.dec_config;
-            let object = config.dec_specific.as_ref().map(|s| s.profile);
-            let object = object.ok_or(Mp4Error::Unsuitable("the audio has no AudioSpecificConfig"))?;
-            let sample_rate = u32::from(entry.audio.sample_rate.integer());
-            let kind = Kind::Audio { channels: entry.audio.channel_count, sample_rate };
-            Ok((kind, format!("mp4a.{:02x}.{object}", config.object_type_indication)))
+            let specific = config.dec_specific.as_ref();
+            let specific = specific.ok_or(Mp4Error::Unsuitable("the audio has no AudioSpecificConfig"))?;
+            // ISO/IEC 14496-3, table 1.19. The sample entry of AAC says 2 whatever the track has.
+            let channels = match specific.chan_conf {
+                count @ 1..=6 => count.into(),
+                7 => 8,
+                _ => entry.audio.channel_count,
+            };
+            let kind = sound(&entry.audio, channels);
+            Ok((kind, codec::mp4a(config.object_type_indication, specific.profile)))
         }
-        _ => Err(Mp4Error::Unsuitable("the codec is neither H.264 (avc1) nor AAC (mp4a)")),
+        Codec::Opus(entry) => {
+            let channels = entry.dops.output_channel_count.into();
+            Ok((sound(&entry.audio, channels), codec::OPUS.to_owned()))
+        }
+        _ => Err(Mp4Error::Unsuitable("the codec is none of avc1, hvc1, av01, mp4a and Opus")),
     }
+}
+
+fn pictures(visual: &Visual) -> Kind {
+    Kind::Video { width: visual.width, height: visual.height }
+}
+
+fn sound(audio: &Audio, channels: u16) -> Kind {
+    Kind::Audio { channels, sample_rate: u32::from(audio.sample_rate.integer()) }
+}
+
+fn hevc(config: &Hvcc) -> codec::Hevc {
+    codec::Hevc {
+        space: config.general_profile_space,
+        profile: config.general_profile_idc,
+        compatibility: u32::from_be_bytes(config.general_profile_compatibility_flags),
+        high_tier: config.general_tier_flag,
+        level: config.general_level_idc,
+        constraints: config.general_constraint_indicator_flags,
+    }
+}
+
+fn av1(config: &Av1c) -> Result<codec::Av1, Mp4Error> {
+    if config.monochrome || !config.chroma_subsampling_x || !config.chroma_subsampling_y {
+        return Err(Mp4Error::Unsuitable("the AV1 pictures are not 4:2:0"));
+    }
+    let depth = match (config.high_bitdepth, config.twelve_bit) {
+        (false, _) => 8,
+        (true, false) => 10,
+        (true, true) => 12,
+    };
+    let (profile, level) = (config.seq_profile, config.seq_level_idx_0);
+    Ok(codec::Av1 { profile, level, high_tier: config.seq_tier_0, depth })
 }
 
 /// The `moov` box without `edts` in its track: an edit list holds the offset of one run of one
@@ -139,4 +186,32 @@ fn without_edit_list(moov: &Bytes) -> Result<Vec<u8>, Mp4Error> {
 fn set_size(out: &mut [u8], start: usize) {
     let size = u32::try_from(out.len() - start).expect("the splitter bounds a box at 64 MiB");
     out[start..start + 4].copy_from_slice(&size.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init(bytes: &'static [u8]) -> Init {
+        Init::parse(Bytes::from_static(bytes)).unwrap()
+    }
+
+    #[test]
+    fn every_codec_is_told_by_its_boxes() {
+        let video = Kind::Video { width: 64, height: 36 };
+        let audio = |channels, sample_rate| Kind::Audio { channels, sample_rate };
+        let data: [(&[u8], _, _, _); 6] = [
+            (include_bytes!("../../tests/data/video.mp4"), "avc1.64000a", video, 0),
+            (include_bytes!("../../tests/data/hevc.mp4"), "hvc1.1.6.L30.90", video, 0),
+            (include_bytes!("../../tests/data/av1.mp4"), "av01.0.00M.08", video, 0),
+            (include_bytes!("../../tests/data/audio.mp4"), "mp4a.40.2", audio(1, 48_000), 0),
+            // The sample entry of AAC says two channels whatever there are: the decoder's configuration counts.
+            (include_bytes!("../../tests/data/surround.mp4"), "mp4a.40.2", audio(6, 44_100), 0),
+            (include_bytes!("../../tests/data/opus.mp4"), "Opus", audio(1, 48_000), 312),
+        ];
+        for (bytes, codecs, kind, priming) in data {
+            let init = init(bytes);
+            assert_eq!((init.codecs.as_str(), init.kind, init.priming), (codecs, kind, priming));
+        }
+    }
 }
