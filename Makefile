@@ -1,6 +1,7 @@
 # make run      installs what is missing, builds, and runs the whole system
 # make test     runs all tests        make lint   checks form, lints, docs and types
 # make bench    runs the benchmarks   make clean  removes what was built
+# make matrix   joins encoders' media at 50 places for each rate, codec and input
 # make fuzz     fuzzes every reader of what comes from outside
 #
 # make run-local-worker|server1|server2|discovery|reporter|origin   one part, from source
@@ -72,6 +73,11 @@ test: setup-test $(WEB) $(BROWSER_MODULES)
 .PHONY: bench
 bench: setup-bench $(AIRTIGHT)
 	scripts/performance.sh $(AIRTIGHT)
+
+# Changes between two encoders at 50 random places for each rate, codec and odd input; `make test` at 4.
+.PHONY: matrix
+matrix: setup-test
+	JOINS=50 $(CARGO) test --locked -p airtight --bin airtight joins
 
 # Ten minutes for each target; longer or shorter: make fuzz SECONDS_EACH=60
 .PHONY: fuzz

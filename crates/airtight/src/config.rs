@@ -54,7 +54,15 @@ pub const KEYS: &[Key] = &[
         name: "segment",
         help: "Segment and target duration, whole milliseconds, 1000 to 6000 [default: 2000]",
     },
-    Key { name: "parts", help: "Parts per segment, 1 to 10 [default: 4]" },
+    Key { name: "parts", help: "Parts per segment, 1 to 30, each 200 ms at least [default: 4]" },
+    Key { name: "video-codec", help: "h264, hevc or av1 [default: h264]" },
+    Key {
+        name: "b-frames",
+        help: "Most B-frames between two other pictures, 0 to 4; av1 has none [default: 2]",
+    },
+    Key { name: "audio-codec", help: "aac or opus [default: aac]" },
+    Key { name: "audio-rate", help: "Audio samples per second, 44100 or 48000 [default: 48000]" },
+    Key { name: "audio-channels", help: "1, 2, or 6 for 5.1 [default: 2]" },
     Key { name: "window", help: "Seconds of media that a playlist offers, 6 to 3600 [default: 30]" },
     Key { name: "retention", help: "Seconds of media that are kept on disk, 30 to 86400 [default: 300]" },
     Key {

@@ -4,7 +4,9 @@
 //! cutting is `media::segmenter`'s, when to start ffmpeg anew is decided by `control::restart`.
 
 mod clock;
+mod codec;
 mod command;
+mod config;
 mod event;
 mod file;
 mod generated;
@@ -19,18 +21,14 @@ mod source;
 mod standard;
 
 use std::{
-    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use airtight_control::{
-    ingest::PartUrl,
-    restart::{Policy, Restart, name_of_run},
-};
+use airtight_control::restart::{Policy, Restart, name_of_run};
 use airtight_media::{
     grid::{Grid, Number},
-    id::{Lineage, SignalName, WorkerName},
+    id::{Lineage, SignalName},
 };
 use anyhow::Context as _;
 use tokio::{
@@ -45,7 +43,9 @@ use crate::{
     http::Client,
     serve::run::{block_on, until_signal},
 };
+use codec::Sound;
 use command::{Pace, Start};
+use config::Config;
 use event::Event;
 pub use probe::media_in;
 use run::{EncoderRun, Ended, Plan};
@@ -59,7 +59,6 @@ use sink::{
 use slate::Prepared;
 use source::Source;
 
-const SIGNAL: &str = "live01";
 /// The input that stands for the generated programme.
 pub const GENERATED: &str = "testsrc";
 /// Media is kept in memory for this long, for packagers that come back.
@@ -71,51 +70,6 @@ const EARLY_MS: u64 = 1500;
 const LOOK_MS: u64 = 1000;
 /// From the start of ffmpeg to its first sample.
 const LEAD_MS: (u64, u64) = (250, 500);
-
-/// The settings of a worker.
-#[derive(Debug)]
-struct Config {
-    signal: SignalName,
-    name: WorkerName,
-    input: String,
-    output: Option<PathBuf>,
-    packagers: Vec<PartUrl>,
-    grid: Grid,
-    /// How long before its first number an era of other tracks is announced, if it may be.
-    new_era_ms: Option<u64>,
-    retention_ms: u64,
-    ffmpeg: String,
-}
-
-impl Config {
-    fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let whole = |key, range, default| settings.within(key, range, default);
-        let positive = |n: u64| u32::try_from(n).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        let packagers = settings.list("packagers", "")?;
-        let output = settings.opt("output", Some("OUTPUT_STREAM_PATH"))?;
-        let alone = packagers.is_empty();
-        Ok(Self {
-            signal: settings.get("signal", None, SIGNAL.parse().expect("a literal that is a name"))?,
-            name: settings.get("name", None, "a".parse().expect("a literal that is a name"))?,
-            input: settings.get("input", Some("INPUT_STREAM_PATH"), "./input".to_owned())?,
-            output: output.or_else(|| alone.then(|| PathBuf::from("./output"))),
-            packagers,
-            grid: Grid {
-                millis: positive(whole("segment", (1000, 6000), 2000)?),
-                parts: positive(whole("parts", (1, 10), 4)?),
-            },
-            new_era_ms: new_era_ms(settings)?,
-            retention_ms: whole("retention", (30, 86_400), 300)? * 1000,
-            ffmpeg: settings.get("ffmpeg", None, "ffmpeg".to_owned())?,
-        })
-    }
-}
-
-/// The seconds before an era give every part the time to learn of it.
-fn new_era_ms(settings: &Settings) -> Result<Option<u64>, SettingError> {
-    let asked = settings.opt::<String>("new-era", None)?;
-    asked.map(|_| settings.within("new-era", (10, 3600), 30)).transpose().map(|s| s.map(|s| s * 1000))
-}
 
 /// Checks the settings, the ffmpeg and the input that they name; nothing is written.
 ///
@@ -136,22 +90,33 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 
 /// What is encoded.
 enum Input {
-    Generated { text: bool },
-    File { file: Box<file::File>, list: String },
+    Generated {
+        text: bool,
+        sound: Sound,
+    },
+    /// The file, and the folder of its link and lists.
+    File {
+        file: Box<file::File>,
+        folder: PathBuf,
+    },
 }
 
 impl Input {
     fn source(&self) -> Source {
         match self {
-            Self::Generated { .. } => generated::source(),
+            Self::Generated { sound, .. } => generated::source(*sound),
             Self::File { file, .. } => file.source,
         }
     }
 
-    fn feed(&self, start: &Start) -> command::Feed {
+    /// What a run from `start` reads; its lists are written.
+    fn feed(&self, start: &Start) -> std::io::Result<command::Feed> {
         match self {
-            Self::Generated { text } => generated::feed(start, *text),
-            Self::File { file, list } => file.feed(start, list),
+            Self::Generated { text, sound } => Ok(generated::feed(start, *text, *sound)),
+            Self::File { file, folder } => {
+                let feed = file.feed(start, &folder.display().to_string());
+                write(&feed.lists, folder).map(|()| feed)
+            }
         }
     }
 
@@ -216,11 +181,14 @@ fn now(grid: &Grid) -> Number {
 /// Looks at the ffmpeg and the input: the media file and what it holds, none for the generated programme.
 async fn look(config: &Config) -> Result<Option<(PathBuf, file::File)>, SettingError> {
     probe::version(&config.ffmpeg).await?;
+    let (video, audio) = (config.video.encoder(), config.sound.encoder());
+    probe::encoder(&config.ffmpeg, video, "video-codec", config.video).await?;
+    probe::encoder(&config.ffmpeg, audio, "audio-codec", config.sound.codec).await?;
     if config.input == GENERATED {
         return Ok(None);
     }
     let path = probe::find(Path::new(&config.input), &config.signal)?;
-    let file = probe::file(&config.ffmpeg, &path).await?;
+    let file = probe::file(&config.ffmpeg, &path, config.sound).await?;
     Ok(Some((path, file)))
 }
 
@@ -232,14 +200,14 @@ async fn prepare(config: &Config, scratch: &Path) -> anyhow::Result<(Input, Vec<
     }
     let text = probe::draws_text(&config.ffmpeg).await;
     let input = match media {
-        None => Input::Generated { text },
+        None => Input::Generated { text, sound: config.sound },
         Some((path, file)) => {
-            let list = link(&file, &path, scratch).context("cannot write the list that ffmpeg reads")?;
+            link(&file, &path, scratch).context("cannot write the lists that ffmpeg reads")?;
             info!("Input is {}", path.display());
-            Input::File { file: Box::new(file), list }
+            Input::File { file: Box::new(file), folder: scratch.to_owned() }
         }
     };
-    let renditions = ladder::renditions(&input.source());
+    let renditions = ladder::renditions(&input.source(), config.video);
     let slates = slate::prepare(&config.ffmpeg, &renditions, &config.grid, text, scratch).await;
     let tracks = slates.map_err(|error| SettingError::new(format!("{error:#}")))?;
     let names: Vec<_> = renditions.iter().map(|rendition| rendition.name.as_str()).collect();
@@ -247,15 +215,14 @@ async fn prepare(config: &Config, scratch: &Path) -> anyhow::Result<(Input, Vec<
     Ok((input, tracks))
 }
 
-/// Writes the lists that ffmpeg reads and gives the path of the outermost.
-fn link(file: &file::File, path: &Path, folder: &Path) -> anyhow::Result<String> {
+/// Writes the lists that ffmpeg reads, beside a link to the file.
+fn link(file: &file::File, path: &Path, folder: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(path, folder.join(file::LINK))?;
-    let mut outermost = None;
-    for (name, text) in file.lists() {
-        std::fs::write(folder.join(&name), text)?;
-        outermost = Some(folder.join(name).display().to_string());
-    }
-    outermost.context("there is no list")
+    write(&file.lists(), folder)
+}
+
+fn write(lists: &[command::List], folder: &Path) -> std::io::Result<()> {
+    lists.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
 }
 
 /// Makes the signal's folder and tries whether it can be written.
@@ -361,7 +328,12 @@ impl Worker<'_> {
         let start = Start::at(clock::millis() + self.input.lead_ms(), &source);
         let renditions: Vec<_> = self.tracks.iter().map(|track| track.rendition.clone()).collect();
         let outputs = run::outputs(renditions.len());
-        let feed = self.input.feed(&start);
+        let feed = match self.input.feed(&start) {
+            Ok(feed) => feed,
+            Err(error) => {
+                return Ended::Fault(format!("the lists that ffmpeg reads can't be written: {error}"));
+            }
+        };
         let plan = Plan {
             ffmpeg: &self.config.ffmpeg,
             args: command::encode(&feed, &renditions, &grid, &start, Pace::Live, &outputs),

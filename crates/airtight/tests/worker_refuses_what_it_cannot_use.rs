@@ -93,6 +93,27 @@ fn an_ffmpeg_that_is_missing_or_too_old() {
 }
 
 #[test]
+fn a_codec_that_ffmpeg_lacks_or_that_does_not_go_with_another_setting() {
+    let bench = Bench::new();
+    let input = bench.file("any.mp4", b"x");
+    let script = b"#!/bin/sh\ncase $1 in -version) echo ffmpeg version 6.0 ;; *) echo ' V....D libx264 H.264' ;; esac\n";
+    let small = bench.file("ffmpeg", script);
+    assert!(Command::new("chmod").arg("+x").arg(&small).status().unwrap().success());
+    for (flags, encoder) in [
+        (&["--video-codec", "hevc"][..], "video-codec = 'hevc' can't be used: '{}' has no encoder libx265;"),
+        (&["--video-codec", "av1"], "video-codec = 'av1' can't be used: '{}' has no encoder libaom-av1;"),
+        (&["--audio-codec", "opus"], "audio-codec = 'opus' can't be used: '{}' has no encoder libopus;"),
+    ] {
+        let sentence = bench.refused(&input, &[flags, &["--ffmpeg", text(&small)]].concat());
+        assert!(sentence.contains(&encoder.replace("{}", text(&small))), "{sentence}");
+    }
+    let b_frames = bench.refused(&input, &["--video-codec", "av1", "--b-frames", "2"]);
+    assert!(b_frames.contains("b-frames = '2' can't be used: av1 has none"), "{b_frames}");
+    let rate = bench.refused(&input, &["--audio-codec", "opus", "--audio-rate", "44100"]);
+    assert!(rate.contains("audio-rate = '44100' can't be used: opus has 48000 only"), "{rate}");
+}
+
+#[test]
 fn an_output_that_cannot_be_written() {
     let bench = Bench::new();
     let output = bench.file("file", b"no folder");
@@ -112,6 +133,12 @@ fn settings_that_are_none() {
         ("--segment", "2s", "expected a whole number from 1000 to 6000"),
         ("--name", "../a", "is no worker name"),
         ("--signal", "a/b", "is no signal name"),
+        ("--video-codec", "vp9", "expected h264, hevc or av1"),
+        ("--b-frames", "5", "expected a whole number from 0 to 4"),
+        ("--audio-codec", "mp3", "expected aac or opus"),
+        ("--audio-rate", "32000", "expected 44100 or 48000"),
+        ("--audio-channels", "3", "expected 1, 2 or 6"),
+        ("--parts", "11", "would last less than 200 ms; give at most 10"),
         ("--packagers", "ftp://x", "--packagers has 'ftp://x', which can't be used"),
     ] {
         let sentence = bench.refused(&input, &[flag, value]);

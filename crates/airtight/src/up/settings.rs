@@ -16,8 +16,22 @@ use crate::worker::{GENERATED, media_in};
 const DEFAULT_INPUT: &str = "./input";
 
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
-const FORWARDED: [&str; 9] =
-    ["config", "log", "log-format", "segment", "parts", "window", "retention", "retention-bytes", "ffmpeg"];
+const FORWARDED: [&str; 14] = [
+    "config",
+    "log",
+    "log-format",
+    "segment",
+    "parts",
+    "video-codec",
+    "b-frames",
+    "audio-codec",
+    "audio-rate",
+    "audio-channels",
+    "window",
+    "retention",
+    "retention-bytes",
+    "ffmpeg",
+];
 
 /// The system and the ports it wants; port 0 leaves the choice to the machine.
 ///

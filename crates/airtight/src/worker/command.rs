@@ -6,13 +6,17 @@
 use airtight_media::grid::{Grid, Number, Rate};
 
 use super::{
-    ladder::{AUDIO_BITS, AUDIO_FRAME, AUDIO_HZ, Form, Rendition, audio_rate},
+    codec::{Sound, VideoCodec, longest},
+    ladder::{Form, Rendition},
     source::{Source, gcd},
 };
 
 /// Fragments of one sample, stamped by the encoder's clock; no edit list, no trailer.
 const MOVFLAGS: &str =
     "+empty_moov+default_base_moof+frag_every_frame+frag_discont+skip_trailer+negative_cts_offsets";
+
+/// For an encoder that tells its configuration with the first picture only.
+const LATE_MOOV: &str = "+delay_moov -use_editlist 0";
 
 /// The last options of a `scale` filter, and what follows it: whatever the source says of its colours and
 /// pixels, every track says the same, so that no init depends on the source.
@@ -24,28 +28,27 @@ const COLOURS: &str = "out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv42
 pub struct Start {
     /// The first picture.
     pub picture: u64,
-    /// The first audio frame: the first that begins no earlier than the first picture.
+    /// The first audio frame: the first whose encoder hears nothing earlier than the first picture.
     pub block: u64,
 }
 
 impl Start {
     /// The start of a run whose first sample is due at `millis` since 1970.
     pub fn at(millis: u64, source: &Source) -> Self {
-        let audio = audio_rate();
+        let block = |value, scale| source.sound.map_or(0, |sound| sound.first_block(value, scale));
         let Some(picture) = source.picture else {
-            return Self { picture: 0, block: first_at_or_after(millis, 1000, &audio) };
+            return Self { picture: 0, block: block(millis, 1000) };
         };
         let rate = picture.rate;
-        let first = first_at_or_after(millis, 1000, &rate);
-        let block = first_at_or_after(rate.ticks(first).value, rate.scale.get(), &audio);
-        Self { picture: first, block }
+        let first = first_at_or_after(millis, &rate);
+        Self { picture: first, block: block(rate.ticks(first).value, rate.scale.get()) }
     }
 
     /// Index since 1970 of the first sample of a track.
     pub fn origin(&self, form: Form) -> u64 {
         match form {
             Form::Video { .. } => self.picture,
-            Form::Audio => self.block,
+            Form::Audio(_) => self.block,
         }
     }
 
@@ -60,21 +63,26 @@ impl Start {
     }
 }
 
-/// The first sample at or after `value/scale` seconds.
-fn first_at_or_after(value: u64, scale: u32, rate: &Rate) -> u64 {
-    let ticks = u128::from(value) * u128::from(rate.scale.get());
-    let index = ticks.div_ceil(u128::from(scale) * u128::from(rate.frame.get()));
+/// The first sample at or after `millis`.
+fn first_at_or_after(millis: u64, rate: &Rate) -> u64 {
+    let ticks = u128::from(millis) * u128::from(rate.scale.get());
+    let index = ticks.div_ceil(1000 * u128::from(rate.frame.get()));
     u64::try_from(index).unwrap_or(u64::MAX)
 }
+
+/// The name and the text of a list of files that ffmpeg reads.
+pub type List = (String, String);
 
 /// The pictures and the sound of a source as filters that stamp the first sample of a run 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Feed {
     /// Options up to and with `-i`; none if the filters need no input.
     pub input: Vec<String>,
+    /// Lists that have to be written before ffmpeg reads them.
+    pub lists: Vec<List>,
     /// The filters that give the pictures.
     pub video: Option<String>,
-    /// The filters that give the sound, stereo.
+    /// The filters that give the sound, in the channels of its track.
     pub audio: Option<String>,
 }
 
@@ -118,7 +126,7 @@ pub fn slate(renditions: &[Rendition], grid: &Grid, text: bool, outputs: &[Strin
     let sources = renditions.iter().enumerate().map(|(index, rendition)| {
         let samples = longest(&rendition.rate, grid) + 1;
         match rendition.form {
-            Form::Video { width, height } => {
+            Form::Video { width, height, .. } => {
                 let Rate { scale, frame } = rendition.rate;
                 let words = if text { SLATE_TEXT } else { "" };
                 format!(
@@ -126,9 +134,14 @@ pub fn slate(renditions: &[Rendition], grid: &Grid, text: bool, outputs: &[Strin
                      trim=end_frame={samples},setpts=N[o{index}]"
                 )
             }
-            Form::Audio => {
-                let samples = samples * u64::from(AUDIO_FRAME);
-                format!("anullsrc=r={AUDIO_HZ}:cl=stereo,atrim=end_sample={samples}[o{index}]")
+            Form::Audio(sound) => {
+                let (hertz, layout) = (sound.hertz.get(), sound.channels.layout());
+                // As many blocks, and one more for an encoder whose first one is cut short.
+                let frame = sound.frame();
+                let samples = (samples + 1) * u64::from(frame);
+                format!(
+                    "anullsrc=r={hertz}:cl={layout},atrim=end_sample={samples},asetnsamples=n={frame}[o{index}]"
+                )
             }
         }
     });
@@ -160,10 +173,11 @@ fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace) -> St
             format!("[p{index}]scale={width}:{height}:flags=bicubic:{COLOURS}[o{index}]")
         }));
     }
-    if let (Some(audio), Some(index)) = (&feed.audio, renditions.iter().position(|r| r.form == Form::Audio)) {
+    let heard = renditions.iter().enumerate().find_map(|(i, r)| Some((i, sound(r)?)));
+    if let (Some(audio), Some((index, sound))) = (&feed.audio, heard) {
         // The pictures of a source that has some set the pace.
-        let pace = if feed.video.is_none() { paced_sound(start.block, pace) } else { String::new() };
-        chains.push(format!("{audio},asetnsamples=n={AUDIO_FRAME}{pace}[o{index}]"));
+        let pace = if feed.video.is_none() { paced_sound(sound, start.block, pace) } else { String::new() };
+        chains.push(format!("{audio},asetnsamples=n={}{pace}[o{index}]", sound.frame()));
     }
     chains.join(";")
 }
@@ -185,60 +199,56 @@ fn paced(rate: &Rate, first: u64, pace: Pace) -> String {
 }
 
 /// The same for audio frames.
-fn paced_sound(first: u64, pace: Pace) -> String {
-    let due = audio_rate().ticks(first).micros();
+fn paced_sound(sound: Sound, block: u64, pace: Pace) -> String {
+    let (hertz, frame) = (sound.hertz.get(), sound.frame());
+    let second = u128::from(hertz);
+    let due = (u128::from(sound.begin(block)) * 1_000_000 + second / 2) / second;
     match pace {
         Pace::Free(_) => String::new(),
         Pace::Live => format!(
-            ",adelay=delays={AUDIO_FRAME}S:all=1,asetnsamples=n={AUDIO_FRAME},asettb=AVTB,\
-             asetpts='if(N,(N-{AUDIO_FRAME})*1000000/{AUDIO_HZ},RTCTIME-{due})',arealtime=limit=3600,\
-             aselect='gte(n,1)',asettb=1/{AUDIO_HZ},asetpts=N"
+            ",adelay=delays={frame}S:all=1,asetnsamples=n={frame},asettb=AVTB,\
+             asetpts='if(N,(N-{frame})*1000000/{hertz},RTCTIME-{due})',arealtime=limit=3600,\
+             aselect='gte(n,1)',asettb=1/{hertz},asetpts=N"
         ),
     }
 }
 
 fn size(rendition: &Rendition) -> Option<(u32, u32)> {
     match rendition.form {
-        Form::Video { width, height } => Some((width, height)),
-        Form::Audio => None,
+        Form::Video { width, height, .. } => Some((width, height)),
+        Form::Audio(_) => None,
+    }
+}
+
+fn sound(rendition: &Rendition) -> Option<Sound> {
+    match rendition.form {
+        Form::Video { .. } => None,
+        Form::Audio(sound) => Some(sound),
     }
 }
 
 /// The encoder and the muxer of one track.
 fn output(rendition: &Rendition, grid: &Grid, keyframes: &str, url: &str) -> Vec<String> {
     let codec = match rendition.form {
-        Form::Video { .. } => {
-            let (rate, buffer) = budget(rendition.cap, grid);
-            let gop = longest(&rendition.rate, grid);
+        Form::Video { codec, .. } => {
+            let options = codec.options(rendition.cap, &rendition.rate, grid);
+            let Rate { scale, frame } = rendition.rate;
+            // The filters give one picture for each place already, but some forget to say how fast they follow
+            // each other, and encoders write that into the init.
             format!(
-                "-c:v libx264 -preset veryfast -profile:v high -pix_fmt yuv420p -crf 23 -maxrate {rate} \
-                 -bufsize {buffer} -bf 2 -g {gop} -keyint_min {gop} -sc_threshold 0 -flags +cgop \
-                 -forced-idr 1 -force_key_frames {keyframes} -fps_mode passthrough \
-                 -video_track_timescale {}",
-                rendition.rate.scale
+                "{options} -force_key_frames {keyframes} -r {scale}/{frame} -fps_mode cfr -video_track_timescale {scale}"
             )
         }
-        Form::Audio => format!("-c:a aac -b:a {AUDIO_BITS} -ar {AUDIO_HZ} -ac 2"),
+        Form::Audio(sound) => sound.options(),
     };
+    let late = matches!(rendition.form, Form::Video { codec: VideoCodec::Av1, .. });
+    let moov = if late { LATE_MOOV } else { "" };
     // Titles, chapters and versions would make the init differ between equal encoders.
     let muxer = format!(
-        "-map_metadata -1 -map_chapters -1 -fflags +bitexact -flush_packets 1 -movflags {MOVFLAGS} -f mp4"
+        "-map_metadata -1 -map_chapters -1 -fflags +bitexact -flush_packets 1 -movflags {MOVFLAGS}{moov} -f mp4"
     );
     let words = codec.split_whitespace().chain(muxer.split_whitespace()).map(str::to_owned);
     words.chain([url.to_owned()]).collect()
-}
-
-/// `-maxrate` and `-bufsize`, with which no segment exceeds the cap: what a segment can take is its
-/// share of the rate and the whole buffer; the boxes around it have the rest.
-fn budget(cap: u32, grid: &Grid) -> (u64, u64) {
-    let cap = u64::from(cap);
-    (cap * 75 / 100, cap * u64::from(grid.millis.get()) / 5000)
-}
-
-/// The most samples that a segment can have.
-fn longest(rate: &Rate, grid: &Grid) -> u64 {
-    let segment = u64::from(grid.millis.get()) * u64::from(rate.scale.get());
-    segment.div_ceil(1000 * u64::from(rate.frame.get()))
 }
 
 /// Forces a keyframe at the first picture of each segment, counted from picture `first` since 1970.

@@ -3,16 +3,26 @@
 //! ffmpeg reads a list of lists of the file, long enough for decades. Every entry is followed by a gap
 //! on the timeline; the filters fill the timeline to one sample per place of the grid and then take out
 //! the gaps by counting. So a file that lacks samples, has some too many or stores them in odd order
-//! never shifts what follows.
+//! never shifts what follows. Pictures and sound have lists of their own, since a gap that is whole in pictures
+//! and one that is whole in samples differ.
+
+use std::num::NonZeroU32;
+
+use airtight_media::grid::Rate;
 
 use super::{
-    command::{Feed, Start},
-    ladder::{AUDIO_FRAME, AUDIO_HZ},
-    source::{Cycle, Source, gcd},
+    codec::Sound,
+    command::{Feed, List, Start},
+    source::{Reel, Source, gcd},
 };
 
 /// The name under which a list refers to the file: a link beside the list, so that no path needs quoting.
 pub const LINK: &str = "media";
+/// How every list begins.
+const HEAD: &str = "ffconcat version 1.0\n";
+/// The names of the lists.
+const PICTURES: &str = "pictures";
+const SOUND: &str = "sound";
 /// Entries of a list.
 const ENTRIES: u64 = 1000;
 /// The lists reach at least this far.
@@ -25,93 +35,154 @@ pub struct File {
     pub source: Source,
     /// Which of its streams are the pictures and the sound.
     pub streams: (Option<u32>, Option<u32>),
-    /// How it is shown.
-    pub cycle: Cycle,
+    /// How its pictures and its sound are shown.
+    pub reels: (Option<Reel>, Option<Reel>),
     /// The microsecond of the file's own timeline at which a showing begins.
     pub begin_us: i64,
     /// How many microseconds later its pictures begin than anything in it.
     pub lead_us: u64,
+    /// If it has one stream only: the fraction of a second that its times are counted in.
+    pub only_tick: Option<(u32, u32)>,
     /// Whether its pictures are stored as interlaced fields.
     pub interlaced: bool,
     /// How long before the position reading begins, in milliseconds.
     pub preroll_ms: u64,
 }
 
+/// Where a run begins in one stream of the file.
+struct Place {
+    /// The showing.
+    showing: u64,
+    /// The piece at which reading begins.
+    seek: u64,
+    /// How many samples, or pictures, are read from there on and left out.
+    skip: u64,
+}
+
 impl File {
-    /// The lists to be written beside the link: names and texts. The last one is to be read.
-    pub fn lists(&self) -> Vec<(String, String)> {
-        let end_us = self.begin_us + i64::try_from(self.cycle.units * self.cycle.unit_ms * 1000).unwrap_or(0);
-        let mut entry = format!("file {LINK}\noutpoint {}\n", seconds(end_us));
-        let mut millis = self.cycle.stride() * self.cycle.unit_ms;
+    /// The lists to be written beside the link: names and texts. They never change.
+    pub fn lists(&self) -> Vec<List> {
+        let reels = [(PICTURES, &self.reels.0), (SOUND, &self.reels.1)];
+        reels
+            .into_iter()
+            .filter_map(|(name, reel)| Some(self.loops(name, reel.as_ref()?)))
+            .flatten()
+            .collect()
+    }
+
+    /// Lists of one stream, each of the one before; the last one reaches for decades.
+    fn loops(&self, name: &str, reel: &Reel) -> Vec<List> {
+        let mut entry = format!("file {LINK}\noutpoint {}\n", seconds(self.end_us(reel)));
+        let mut millis = reel.stride_ms;
         let mut lists = Vec::new();
         while lists.is_empty() || millis < REACH_MS {
             entry += &format!("duration {}.{:03}\n", millis / 1000, millis % 1000);
             let count = usize::try_from(ENTRIES).unwrap_or(1);
-            let name = format!("list-{}.ffconcat", lists.len() + 1);
-            lists.push((name.clone(), format!("ffconcat version 1.0\n{}", entry.repeat(count))));
+            let name = format!("{name}-{}.ffconcat", lists.len() + 1);
+            lists.push((name.clone(), format!("{HEAD}{}", entry.repeat(count))));
             entry = format!("file {name}\ninpoint 0\n");
             millis *= ENTRIES;
         }
         lists
     }
 
-    /// What ffmpeg reads and filters for a run from `start`; `list` is the path of the last list.
-    pub fn feed(&self, start: &Start, list: &str) -> Feed {
-        let (cycle, sound) = (&self.cycle, start.block * u64::from(AUDIO_FRAME));
-        let picture = self.source.picture.map(|p| p.rate);
-        // Pictures and sound are placed by the showing in which the run begins.
-        let (unit, showing, skipped) = match picture {
-            Some(_) => {
-                let length = cycle.units * cycle.unit_pictures;
-                let (into, showing) = (start.picture % length, start.picture / length);
-                (into / cycle.unit_pictures, showing * cycle.units * cycle.unit_samples(), into)
-            }
-            None => {
-                let (unit, begun) = cycle.position(sound);
-                (unit, begun, 0)
-            }
-        };
-        let seek = unit.saturating_sub(self.preroll_ms.div_ceil(cycle.unit_ms));
-        let millis = seek * cycle.unit_ms;
-        let seek_to = format!("{}.{:03}", millis / 1000, millis % 1000);
-        let input = ["-f", "concat", "-seek_timestamp", "1", "-ss", &seek_to, "-i", list];
-        let video = picture.map(|rate| {
-            let divisor = gcd(u64::from(rate.scale.get()), u64::from(rate.frame.get()));
-            let (scale, frame) =
-                (u64::from(rate.scale.get()) / divisor, u64::from(rate.frame.get()) / divisor);
-            self.video(scale, frame, seek, skipped - seek * cycle.unit_pictures)
-        });
-        let samples = sound - showing - seek * cycle.unit_samples();
-        let audio = self.source.sound.then(|| self.audio(seek, samples));
-        Feed { input: input.map(str::to_owned).into(), video, audio }
+    /// Where the last piece of a showing ends on the file's own timeline, in microseconds.
+    fn end_us(&self, reel: &Reel) -> i64 {
+        let length = reel.piece.ticks(reel.length.0.div_ceil(reel.length.1));
+        self.begin_us.saturating_add_unsigned(length.micros())
     }
 
-    /// Reading from unit `seek` on, the first `skip` pictures are not shown.
-    fn video(&self, scale: u64, frame: u64, seek: u64, skip: u64) -> String {
-        let pictures = |units: u64| units * self.cycle.unit_pictures;
+    /// What ffmpeg reads and filters for a run from `start`; `folder` is where the lists are.
+    ///
+    /// Pictures and sound are read apart from each other: where the file has no sound for a while, ffmpeg finds
+    /// out at once and fills in silence, however far away the next sound is.
+    pub fn feed(&self, start: &Start, folder: &str) -> Feed {
+        let mut feed = Feed::default();
+        if let (Some(picture), Some(reel)) = (self.source.picture, &self.reels.0) {
+            let showing = reel.showing(start.picture);
+            let into = start.picture - reel.first(showing);
+            let seek = reel.seek(into, self.preroll_ms);
+            self.read(&mut feed, PICTURES, reel, seek, folder);
+            feed.video = Some(self.video(picture.rate, reel, &Place { showing, seek, skip: into - seek }));
+        }
+        if let (Some(sound), Some(reel)) = (self.source.sound, &self.reels.1) {
+            let (sample, piece) = (sound.begin(start.block), u64::from(reel.piece.frame.get()));
+            let showing = reel.showing(sample / piece);
+            let begun = reel.first(showing);
+            let seek = reel.seek(sample / piece - begun, self.preroll_ms);
+            let input = usize::from(feed.video.is_some());
+            self.read(&mut feed, SOUND, reel, seek, folder);
+            let place = Place { showing, seek, skip: sample - (begun + seek) * piece };
+            feed.audio = Some(self.audio(input, sound, reel, &place));
+        }
+        feed
+    }
+
+    /// Has ffmpeg read one stream from piece `seek` on: the rest of one showing, then the loops.
+    ///
+    /// An entry with an `inpoint` in place of `-ss`: ffmpeg seeks before the place that it is told, by a guess at
+    /// how far pictures are reordered.
+    fn read(&self, feed: &mut Feed, name: &str, reel: &Reel, seek: u64, folder: &str) {
+        let seek_us = reel.piece.ticks(seek).micros();
+        let earliest = self.begin_us.saturating_sub_unsigned(self.lead_us);
+        let from = match seek {
+            0 => String::new(),
+            _ => format!("inpoint {}\n", seconds(self.reachable(earliest.saturating_add_unsigned(seek_us)))),
+        };
+        let rest = i64::try_from((reel.stride_ms * 1000).saturating_sub(seek_us)).unwrap_or(i64::MAX);
+        let loops = self.loops(name, reel).pop().map(|(name, _)| name).unwrap_or_default();
+        let text = format!(
+            "{HEAD}file {LINK}\n{from}outpoint {}\nduration {}\nfile {loops}\ninpoint 0\n",
+            seconds(self.end_us(reel)),
+            seconds(rest)
+        );
+        let list = format!("{name}.ffconcat");
+        let options = ["-f", "concat", "-seek_timestamp", "1", "-i"].map(str::to_owned);
+        feed.input.extend(options.into_iter().chain([format!("{folder}/{list}")]));
+        feed.lists.push((list, text));
+    }
+
+    /// The first microsecond from `micros` on that ffmpeg can seek to.
+    ///
+    /// It brings the place to ticks of the only stream of a file, rounded to the nearest, and the limit, which is
+    /// the same, rounded down; a place behind the limit is refused.
+    fn reachable(&self, micros: i64) -> i64 {
+        let Some((per, second)) = self.only_tick else { return micros };
+        let (tick, scale) = (i128::from(per) * 1_000_000, i128::from(second));
+        let into = (i128::from(micros) * scale).rem_euclid(tick);
+        if into * 2 < tick {
+            return micros;
+        }
+        let further = (tick - into + scale - 1) / scale;
+        micros.saturating_add(i64::try_from(further).unwrap_or(0))
+    }
+
+    fn video(&self, rate: Rate, reel: &Reel, place: &Place) -> String {
+        let per = |n: NonZeroU32| u64::from(n.get()) / gcd(rate.scale.get().into(), rate.frame.get().into());
         let deinterlace = if self.interlaced { "yadif," } else { "" };
         format!(
-            "[0:{}]{deinterlace}setpts=PTS-{}/TB,fps={scale}/{frame}:start_time=0:round=near,\
-             select='lt(mod(n+{},{}),{})',trim=start_frame={skip},setpts=N",
+            "[0:{}]{deinterlace}setpts=PTS-{}/TB,fps={}/{}:start_time=0:round=near,select='{}',\
+             trim=start_frame={},setpts=N",
             self.streams.0.unwrap_or(0),
             self.lead(),
-            pictures(seek),
-            pictures(self.cycle.stride()),
-            pictures(self.cycle.units),
+            per(rate.scale),
+            per(rate.frame),
+            reel.shows(place.showing, place.seek),
+            place.skip,
         )
     }
 
-    /// Reading from unit `seek` on, the first `skip` samples are not heard.
-    fn audio(&self, seek: u64, skip: u64) -> String {
+    fn audio(&self, input: usize, sound: Sound, reel: &Reel, place: &Place) -> String {
         format!(
-            "[0:{}]asetpts=PTS-{}/TB,aresample={AUDIO_HZ}:async=1:min_hard_comp=0.01:first_pts=0,\
-             aformat=channel_layouts=stereo,asetnsamples=n={},aselect='lt(mod(n+{seek},{}),{})',\
-             asetpts=N,atrim=start_sample={skip},asetpts=N",
+            "[{input}:{}]asetpts=PTS-{}/TB,aresample={}:async=1:min_hard_comp=0.01:first_pts=0,\
+             aformat=channel_layouts={},asetnsamples=n={},aselect='{}',asetpts=N,atrim=start_sample={},asetpts=N",
             self.streams.1.unwrap_or(0),
             self.lead(),
-            self.cycle.unit_samples(),
-            self.cycle.stride(),
-            self.cycle.units,
+            sound.hertz.get(),
+            sound.channels.layout(),
+            reel.piece.frame,
+            reel.shows(place.showing, place.seek),
+            place.skip,
         )
     }
 
@@ -128,73 +199,4 @@ fn seconds(micros: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use super::*;
-    use crate::worker::source::Picture;
-
-    fn file(scale: u32, frame: u32, millis: u64) -> File {
-        let rate = airtight_media::grid::Rate {
-            scale: NonZeroU32::new(scale).unwrap(),
-            frame: NonZeroU32::new(frame).unwrap(),
-        };
-        File {
-            source: Source { picture: Some(Picture { width: 640, height: 360, rate }), sound: true },
-            streams: (Some(0), Some(1)),
-            cycle: Cycle::new(Some(&rate), millis, 22),
-            begin_us: 1_480_000,
-            lead_us: 21_333,
-            interlaced: false,
-            preroll_ms: 500,
-        }
-    }
-
-    #[test]
-    fn lists_of_lists_reach_for_decades() {
-        let lists = file(25_000, 1000, 3000).lists();
-        let names: Vec<_> = lists.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["list-1.ffconcat", "list-2.ffconcat", "list-3.ffconcat"]);
-        let entry = "file media\noutpoint 4.480000\nduration 4.040\n";
-        assert!(lists[0].1.starts_with(&format!("ffconcat version 1.0\n{entry}{entry}")));
-        assert_eq!(lists[0].1.lines().count(), 3001);
-        let entry = "file list-1.ffconcat\ninpoint 0\nduration 4040.000\n";
-        assert!(lists[1].1.starts_with(&format!("ffconcat version 1.0\n{entry}{entry}")));
-        assert!(lists[2].1.contains("file list-2.ffconcat\ninpoint 0\nduration 4040000.000\n"));
-    }
-
-    #[test]
-    fn reading_begins_a_little_before_the_position() {
-        // 74 showings of 75 pictures and 50 pictures: position 2 s, read from 1.48 s on.
-        let start = Start::at((74 * 75 + 50) * 40, &file(25_000, 1000, 3000).source);
-        let feed = file(25_000, 1000, 3000).feed(&start, "lists/list-3.ffconcat");
-        assert_eq!(feed.input.join(" "), "-f concat -seek_timestamp 1 -ss 1.480 -i lists/list-3.ffconcat");
-        assert_eq!(
-            feed.video.unwrap(),
-            "[0:0]setpts=PTS-0.021333/TB,fps=25/1:start_time=0:round=near,\
-             select='lt(mod(n+37,101),75)',trim=start_frame=13,setpts=N"
-        );
-        // The first audio frame begins 0.0 s after the picture at 224 s of the epoch: 224·48000/1024 is whole.
-        assert_eq!(start.block, 10_500);
-        let audio = feed.audio.unwrap();
-        assert!(
-            audio.contains("aselect='lt(mod(n+37,101),75)',asetpts=N,atrim=start_sample=24960,"),
-            "{audio}"
-        );
-    }
-
-    #[test]
-    fn a_position_near_the_beginning_is_read_from_the_beginning() {
-        let file = file(30_000, 1001, 5005);
-        let start = Start::at(1_795_477_632_000, &file.source);
-        let feed = file.feed(&start, "l");
-        let into = start.picture % 150;
-        let unit = into / 30;
-        assert_eq!(
-            feed.input[5],
-            format!("{}.{:03}", unit.saturating_sub(1) * 1001 / 1000, unit.saturating_sub(1) * 1001 % 1000)
-        );
-        let early = Start::at(1001 * 5 * 1000, &file.source);
-        assert_eq!(file.feed(&early, "l").input[5], "0.000");
-    }
-}
+mod tests;

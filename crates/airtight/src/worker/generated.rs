@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use airtight_media::grid::Rate;
 
 use super::{
+    codec::Sound,
     command::{Feed, Start},
-    ladder::{AUDIO_FRAME, AUDIO_HZ},
     source::{Picture, Source},
 };
 
@@ -23,16 +23,17 @@ const CELLS: u32 = 16;
 const SQUARE: u32 = 96;
 const STEP: u32 = 4;
 
-/// What the generated programme has.
-pub fn source() -> Source {
+/// What the generated programme has; its sound is encoded as `sound`.
+pub fn source(sound: Sound) -> Source {
     let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
     let rate = Rate { scale: positive(FPS * 1000), frame: positive(1000) };
-    Source { picture: Some(Picture { width: WIDTH, height: HEIGHT, rate }), sound: true }
+    Source { picture: Some(Picture { width: WIDTH, height: HEIGHT, rate }), sound: Some(sound) }
 }
 
 /// The filters of a run from `start`; `text`: whether ffmpeg can draw the clock.
-pub fn feed(start: &Start, text: bool) -> Feed {
-    Feed { input: Vec::new(), video: Some(video(start.picture, text)), audio: Some(audio(start.block)) }
+pub fn feed(start: &Start, text: bool, sound: Sound) -> Feed {
+    let (video, audio) = (video(start.picture, text), audio(sound, start.block));
+    Feed { video: Some(video), audio: Some(audio), ..Feed::default() }
 }
 
 fn video(first: u64, text: bool) -> String {
@@ -67,17 +68,20 @@ fn clock(first: u64) -> String {
 }
 
 /// A tone of 80 ms at each full second.
-fn audio(block: u64) -> String {
-    let offset = block * u64::from(AUDIO_FRAME) % u64::from(AUDIO_HZ);
+fn audio(sound: Sound, block: u64) -> String {
+    let (hertz, layout) = (sound.hertz.get(), sound.channels.layout());
+    let offset = sound.begin(block) % u64::from(hertz);
+    let beep = hertz * 8 / 100;
     format!(
-        "aevalsrc=exprs='if(lt(mod(n+{offset},{AUDIO_HZ}),3840),\
-         0.25*sin(2*PI*1000*(n+{offset})/{AUDIO_HZ}),0)':s={AUDIO_HZ},aformat=channel_layouts=stereo"
+        "aevalsrc=exprs='if(lt(mod(n+{offset},{hertz}),{beep}),\
+         0.25*sin(2*PI*1000*(n+{offset})/{hertz}),0)':s={hertz},aformat=channel_layouts={layout}"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::codec::{AudioCodec, Channels, Hertz};
 
     #[test]
     fn every_count_begins_at_the_first_picture() {
@@ -89,8 +93,11 @@ mod tests {
 
     #[test]
     fn the_beep_lies_on_the_second() {
+        let aac = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
         // 375 audio frames are 8 s.
-        assert!(audio(375).contains("mod(n+0,48000)"));
-        assert!(audio(376).contains("mod(n+1024,48000)"));
+        assert!(audio(aac, 375).contains("mod(n+0,48000),3840)"));
+        assert!(audio(aac, 376).contains("mod(n+1024,48000)"));
+        // 50 blocks are a second; Opus hears 648 samples earlier.
+        assert!(audio(Sound { codec: AudioCodec::Opus, ..aac }, 51).contains("mod(n+312,48000)"));
     }
 }

@@ -1,22 +1,14 @@
 //! The tracks that a source is encoded to. Pure.
 
-use std::num::NonZeroU32;
-
 use airtight_media::{grid::Rate, id::TrackName};
 
-use super::source::{Picture, Source};
+use super::{
+    codec::{Sound, VideoCodec},
+    source::{Picture, Source},
+};
 
-/// Samples per second of every audio track.
-pub const AUDIO_HZ: u32 = 48_000;
-/// Samples in one AAC frame.
-pub const AUDIO_FRAME: u32 = 1024;
-/// The encoded audio, in bits per second.
-pub const AUDIO_BITS: u32 = 128_000;
-
-/// Heights of the ladder with their caps in bits per second, best first.
+/// Lengths of the shorter side with their caps in bits per second, best first.
 const RUNGS: [(u32, u32); 2] = [(720, 3_000_000), (360, 800_000)];
-/// The audio encoder swings about its mean; a playlist states what it never exceeds.
-const AUDIO_CAP: u32 = 160_000;
 
 /// What a track is encoded to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,61 +32,71 @@ pub enum Form {
         width: u32,
         /// Height.
         height: u32,
+        /// How they are encoded.
+        codec: VideoCodec,
     },
-    /// Stereo.
-    Audio,
-}
-
-/// The rate of all audio tracks.
-pub fn audio_rate() -> Rate {
-    let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    Rate { scale: positive(AUDIO_HZ), frame: positive(AUDIO_FRAME) }
+    /// Sound.
+    Audio(Sound),
 }
 
 /// The tracks of a source: video from the best to the least, then audio.
 ///
-/// A picture is never enlarged: rungs higher than the source are left out, and a source lower than
-/// all of them is encoded at its own size.
-pub fn renditions(source: &Source) -> Vec<Rendition> {
-    let mut renditions: Vec<_> = source.picture.iter().flat_map(pictures).collect();
-    if source.sound {
+/// A rung is named by the shorter side, whether a picture lies or stands. None is enlarged: rungs above the
+/// source are left out, and a source below all of them is encoded at its own size.
+pub fn renditions(source: &Source, codec: VideoCodec) -> Vec<Rendition> {
+    let pictures = source.picture.iter().flat_map(|picture| pictures(picture, codec));
+    let sound = source.sound.map(|sound| {
         let name = "audio".parse().expect("a literal that is a name");
-        renditions.push(Rendition { name, form: Form::Audio, rate: audio_rate(), cap: AUDIO_CAP });
-    }
-    renditions
+        Rendition { name, form: Form::Audio(sound), rate: sound.rate(), cap: sound.cap() }
+    });
+    pictures.chain(sound).collect()
 }
 
-fn pictures(picture: &Picture) -> Vec<Rendition> {
-    let fitting: Vec<_> = RUNGS.into_iter().filter(|(height, _)| *height <= picture.height).collect();
+fn pictures(picture: &Picture, codec: VideoCodec) -> Vec<Rendition> {
+    let shorter = picture.width.min(picture.height);
+    let fitting: Vec<_> = RUNGS.into_iter().filter(|(side, _)| *side <= shorter).collect();
     let (_, least) = RUNGS[RUNGS.len() - 1];
-    let rungs = if fitting.is_empty() { vec![(picture.height, least)] } else { fitting };
-    rungs.into_iter().map(|(height, cap)| rendition(picture, height, cap)).collect()
+    let rungs = if fitting.is_empty() { vec![(even(shorter, 1, 1), least)] } else { fitting };
+    rungs.into_iter().map(|(side, cap)| rendition(picture, side, cap, codec)).collect()
 }
 
-fn rendition(picture: &Picture, height: u32, cap: u32) -> Rendition {
-    let width = u64::from(picture.width) * u64::from(height) / u64::from(picture.height);
-    let form = Form::Video { width: even(width), height: even(u64::from(height)) };
-    let name = format!("{height}p").parse().expect("a number and a letter are a name");
+fn rendition(picture: &Picture, side: u32, cap: u32, codec: VideoCodec) -> Rendition {
+    let shorter = picture.width.min(picture.height);
+    let form = Form::Video {
+        width: even(picture.width, side, shorter),
+        height: even(picture.height, side, shorter),
+        codec,
+    };
+    let name = format!("{side}p").parse().expect("a number and a letter are a name");
     Rendition { name, form, rate: picture.rate, cap }
 }
 
-/// The nearest even number from 2 on that the encoder takes.
-fn even(pixels: u64) -> u32 {
-    u32::try_from(pixels.div_ceil(2) * 2).unwrap_or(u32::MAX).clamp(2, 16_384)
+/// The even number nearest to `length · side / shorter`, the lower one of two that are equally near.
+fn even(length: u32, side: u32, shorter: u32) -> u32 {
+    let (scaled, shorter) = (u64::from(length) * u64::from(side), u64::from(shorter));
+    let half = (scaled + shorter - 1) / (2 * shorter);
+    // From 2 on, up to what encoders take.
+    u32::try_from(2 * half).unwrap_or(u32::MAX).clamp(2, 16_384)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
+    use crate::worker::codec::{AudioCodec, Channels, Hertz};
+
+    const CODEC: VideoCodec = VideoCodec::H264 { b_frames: 2 };
+    const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
 
     fn ladder(width: u32, height: u32) -> Vec<String> {
         let rate = Rate { scale: NonZeroU32::new(25_000).unwrap(), frame: NonZeroU32::new(1000).unwrap() };
-        let source = Source { picture: Some(Picture { width, height, rate }), sound: true };
+        let source = Source { picture: Some(Picture { width, height, rate }), sound: Some(SOUND) };
         let text = |r: Rendition| match r.form {
-            Form::Video { width, height } => format!("{} {width}x{height} {}", r.name, r.cap),
-            Form::Audio => format!("{} {}", r.name, r.cap),
+            Form::Video { width, height, .. } => format!("{} {width}x{height} {}", r.name, r.cap),
+            Form::Audio(_) => format!("{} {}", r.name, r.cap),
         };
-        renditions(&source).into_iter().map(text).collect()
+        renditions(&source, CODEC).into_iter().map(text).collect()
     }
 
     #[test]
@@ -103,18 +105,26 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_that_stands_has_the_rungs_of_one_that_lies() {
+        assert_eq!(ladder(1080, 1920), ["720p 720x1280 3000000", "360p 360x640 800000", "audio 160000"]);
+        assert_eq!(ladder(360, 640), ["360p 360x640 800000", "audio 160000"]);
+    }
+
+    #[test]
     fn nothing_is_enlarged_and_all_sizes_are_even() {
         assert_eq!(ladder(854, 480), ["360p 640x360 800000", "audio 160000"]);
-        assert_eq!(ladder(321, 241), ["241p 322x242 800000", "audio 160000"]);
-        assert_eq!(ladder(1080, 1920), ["720p 406x720 3000000", "360p 202x360 800000", "audio 160000"]);
+        assert_eq!(ladder(853, 480), ["360p 640x360 800000", "audio 160000"]);
+        assert_eq!(ladder(1366, 768), ["720p 1280x720 3000000", "360p 640x360 800000", "audio 160000"]);
+        assert_eq!(ladder(321, 241), ["240p 320x240 800000", "audio 160000"]);
+        assert_eq!(ladder(1, 1), ["2p 2x2 800000", "audio 160000"]);
     }
 
     #[test]
     fn a_source_is_served_with_what_it_has() {
-        let silent = Source { sound: false, picture: None };
-        assert!(renditions(&silent).is_empty());
+        let silent = Source { sound: None, picture: None };
+        assert!(renditions(&silent, CODEC).is_empty());
         let names: Vec<_> =
-            renditions(&Source { sound: true, ..silent }).into_iter().map(|r| r.name).collect();
+            renditions(&Source { sound: Some(SOUND), ..silent }, CODEC).into_iter().map(|r| r.name).collect();
         assert_eq!(names, ["audio".parse().unwrap()]);
     }
 }

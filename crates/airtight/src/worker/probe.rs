@@ -12,8 +12,9 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
+    codec::Sound,
     file::File,
-    source::{Cycle, Picture, Source},
+    source::{Picture, Reel, Source},
     standard,
 };
 use crate::{
@@ -104,6 +105,27 @@ fn release(version: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next().and_then(|n| n.parse().ok()).unwrap_or(0)))
 }
 
+/// Checks that ffmpeg has the encoder that the setting `key` asks for with `value`.
+///
+/// # Errors
+/// A sentence that names what is missing.
+pub async fn encoder(
+    ffmpeg: &str,
+    encoder: &str,
+    key: &str,
+    value: impl std::fmt::Display,
+) -> Result<(), SettingError> {
+    let wrong = |what: String| SettingError::new(format!("{key} = '{value}' can't be used: {what}"));
+    let said = ask(ffmpeg, ["-hide_banner", "-encoders"]).await.map_err(|error| wrong(error.to_string()))?;
+    let listed = String::from_utf8_lossy(&said.output);
+    if listed.lines().any(|line| line.split_whitespace().nth(1) == Some(encoder)) {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "'{ffmpeg}' has no encoder {encoder}; install an ffmpeg that has it, or choose another"
+    )))
+}
+
 /// Whether ffmpeg can draw text: that takes a font.
 pub async fn draws_text(ffmpeg: &str) -> bool {
     let source = "color=s=16x16:d=0.04,drawtext=text=a";
@@ -155,11 +177,11 @@ fn is_media(path: &Path) -> bool {
     path.is_file() && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
 }
 
-/// Asks ffprobe what a file holds.
+/// Asks ffprobe what a file holds, whose sound is to be encoded as `sound`.
 ///
 /// # Errors
 /// It is no media, or not what can be shown over and over.
-pub async fn file(ffmpeg: &str, path: &Path) -> Result<File, SettingError> {
+pub async fn file(ffmpeg: &str, path: &Path, sound: Sound) -> Result<File, SettingError> {
     let wrong = |what: &str| SettingError::new(format!("input '{}' can't be used: {what}", path.display()));
     let args = ["-v", "error", "-show_entries", ENTRIES, "-of", "json", "-i"].map(Into::into);
     let args = args.into_iter().chain([path.as_os_str().to_owned()]);
@@ -170,11 +192,11 @@ pub async fn file(ffmpeg: &str, path: &Path) -> Result<File, SettingError> {
     if !said.success {
         return Err(wrong(&format!("it is no media that ffmpeg can read: {}", said.error)));
     }
-    parse(&said.output).map_err(|reason| wrong(&reason))
+    parse(&said.output, sound).map_err(|reason| wrong(&reason))
 }
 
 /// What to ask ffprobe for.
-pub const ENTRIES: &str = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames,\
+pub const ENTRIES: &str = "stream=index,codec_type,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames,time_base,\
                            start_time,duration,field_order:stream_disposition=attached_pic:stream_tags=DURATION:\
                            stream_side_data=rotation:format=start_time,duration,format_name";
 
@@ -182,9 +204,9 @@ pub const ENTRIES: &str = "stream=index,codec_type,width,height,sample_aspect_ra
 ///
 /// # Errors
 /// Why the file can't be shown over and over, in words; an answer that is none.
-pub fn parse(json: &[u8]) -> Result<File, String> {
+pub fn parse(json: &[u8], sound: Sound) -> Result<File, String> {
     let found = serde_json::from_slice::<Found>(json).map_err(|error| error.to_string())?;
-    found.describe().map_err(str::to_owned)
+    found.describe(sound).map_err(str::to_owned)
 }
 
 /// The ffprobe that belongs to an ffmpeg.
@@ -220,6 +242,7 @@ struct Stream {
     avg_frame_rate: Option<String>,
     r_frame_rate: Option<String>,
     nb_frames: Option<String>,
+    time_base: Option<String>,
     start_time: Option<String>,
     duration: Option<String>,
     field_order: Option<String>,
@@ -249,7 +272,7 @@ struct SideData {
 }
 
 impl Found {
-    fn describe(&self) -> Result<File, &'static str> {
+    fn describe(&self, sound: Sound) -> Result<File, &'static str> {
         let video = self.streams.iter().find(|s| s.is("video") && s.disposition.attached_pic == 0);
         let video = video.and_then(|stream| Some((stream, stream.picture()?)));
         let audio = self.streams.iter().find(|s| s.is("audio"));
@@ -261,20 +284,27 @@ impl Found {
         let begin = |text: &Option<String>| text.as_deref().and_then(micros).unwrap_or(0);
         let (begin_us, earliest) = (begin(&leader.start_time), begin(&self.format.start_time));
         let lead_us = u64::try_from(begin_us - earliest).unwrap_or(0);
-        let millis = leader.millis().or_else(|| {
+        let micros = leader.micros().or_else(|| {
             let whole = self.format.duration.as_deref().and_then(micros)?;
-            u64::try_from(whole / 1000).ok().map(|whole| whole.saturating_sub(lead_us / 1000))
+            u64::try_from(whole).ok().map(|whole| whole.saturating_sub(lead_us))
         });
-        let millis =
-            millis.ok_or("it does not say how long it is; remux it: ffmpeg -i FILE -c copy FILE.mp4")?;
-        let rate = picture.map(|p| p.rate);
+        let micros =
+            micros.ok_or("it does not say how long it is; remux it: ffmpeg -i FILE -c copy FILE.mp4")?;
+        let lead_ms = lead_us.div_ceil(1000);
+        let pictures = picture.map(|picture| Reel::pictures(&picture.rate, micros, lead_ms));
+        let sound = audio.map(|_| sound);
+        let heard = sound.map(|sound| match &pictures {
+            Some(pictures) => Reel::accompanying(pictures, sound.hertz, lead_ms),
+            None => Reel::alone(sound.hertz, micros),
+        });
         let indexed = INDEXED.iter().any(|name| self.format.format_name.contains(name));
         Ok(File {
-            source: Source { picture, sound: audio.is_some() },
+            source: Source { picture, sound },
             streams: (video.map(|(stream, _)| stream.index), audio.map(|stream| stream.index)),
-            cycle: Cycle::new(rate.as_ref(), millis, lead_us.div_ceil(1000)),
+            reels: (pictures, heard),
             begin_us,
             lead_us,
+            only_tick: if let [only] = &self.streams[..] { only.tick() } else { None },
             interlaced: leader.field_order.as_deref().is_some_and(|o| ["tt", "bb", "tb", "bt"].contains(&o)),
             preroll_ms: if indexed { PREROLL_MS.0 } else { PREROLL_MS.1 },
         })
@@ -305,10 +335,13 @@ impl Stream {
         Some(Picture { width, height, rate: standard::nearest(fps.0, fps.1) })
     }
 
-    fn millis(&self) -> Option<u64> {
+    fn micros(&self) -> Option<u64> {
         let tagged = || self.tags.duration.as_deref().and_then(clock_micros);
-        let micros = self.duration.as_deref().and_then(micros).or_else(tagged)?;
-        u64::try_from((micros + 500) / 1000).ok()
+        u64::try_from(self.duration.as_deref().and_then(micros).or_else(tagged)?).ok()
+    }
+
+    fn tick(&self) -> Option<(u32, u32)> {
+        self.time_base.as_deref().and_then(fraction)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    num::NonZeroU32,
     process::{Command, Stdio},
 };
 
@@ -14,7 +15,17 @@ use airtight_media::{
 };
 use bytes::Bytes;
 
-use super::{command::Feed, ladder::Rendition, *};
+use super::{
+    codec::{AudioCodec, Channels, Hertz, VideoCodec},
+    command::Feed,
+    ladder::Rendition,
+    *,
+};
+
+mod joins;
+
+const VIDEO: VideoCodec = VideoCodec::H264 { b_frames: 2 };
+const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
 
 /// Some moment; 17.3 s later is none of the grid's.
 const T: u64 = 1_795_477_632_480;
@@ -58,14 +69,14 @@ impl Taken {
 }
 
 /// Encodes `millis` of media from `start` on and cuts all tracks.
-fn lineage(feed: &Feed, renditions: &[Rendition], start: &Start, millis: u64) -> Vec<Taken> {
+fn lineage(grid: &Grid, feed: &Feed, renditions: &[Rendition], start: &Start, millis: u64) -> Vec<Taken> {
     let folder = tempfile::tempdir().unwrap();
     let paths: Vec<_> = renditions.iter().map(|r| folder.path().join(r.name.as_str())).collect();
     let outputs: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    let args = command::encode(feed, renditions, &grid(), start, Pace::Free(millis), &outputs);
+    let args = command::encode(feed, renditions, grid, start, Pace::Free(millis), &outputs);
     run("ffmpeg", &args, &[]);
     let taken = renditions.iter().zip(&paths).map(|(rendition, path)| {
-        let mut segmenter = Segmenter::new(grid(), rendition.rate, start.origin(rendition.form));
+        let mut segmenter = Segmenter::new(*grid, rendition.rate, start.origin(rendition.form));
         segmenter.push(&std::fs::read(path).unwrap()).unwrap();
         segmenter.finish();
         take(&mut segmenter)
@@ -116,33 +127,42 @@ fn samples(stream: &[u8]) -> Vec<i16> {
 /// A file of a little more than 3 s, small, whose pictures bear the codes 0, 1, 2 …
 fn looped(folder: &Path) -> file::File {
     let path = folder.join(file::LINK);
-    let feed = generated::feed(&Start { picture: 0, block: 0 }, false);
+    let feed = generated::feed(&Start { picture: 0, block: 0 }, false, SOUND);
     let graph = format!("{},scale=320:180:flags=area[v];{}[a]", feed.video.unwrap(), feed.audio.unwrap());
     let mut args = words("-v error -y -filter_complex");
     args.push(graph);
     args.extend(words("-map [v] -map [a] -t 3.03 -c:v libx264 -preset veryfast -c:a aac -f matroska"));
     args.push(path.display().to_string());
     run("ffmpeg", &args, &[]);
+    probed(folder, SOUND)
+}
+
+/// What ffprobe says of the file in `folder`, whose lists are written beside it.
+fn probed(folder: &Path, sound: Sound) -> file::File {
     let mut args = words("-v error -of json -show_entries");
-    args.extend([probe::ENTRIES.to_owned(), path.display().to_string()]);
-    let file = probe::parse(&run("ffprobe", &args, &[])).unwrap();
-    for (name, text) in file.lists() {
-        std::fs::write(folder.join(name), text).unwrap();
-    }
+    args.extend([probe::ENTRIES.to_owned(), folder.join(file::LINK).display().to_string()]);
+    let file = probe::parse(&run("ffprobe", &args, &[]), sound).unwrap();
+    write(&file.lists(), folder).unwrap();
     file
+}
+
+/// What a run from `start` reads of the file in `folder`.
+fn feed(file: &file::File, start: &Start, folder: &Path) -> Feed {
+    let feed = file.feed(start, &folder.display().to_string());
+    write(&feed.lists, folder).unwrap();
+    feed
 }
 
 /// Two lineages of the looped file, 17.3 s apart, both longer than twenty loops; the pictures in a loop.
 fn two_lineages() -> ([Vec<Taken>; 2], u64) {
     let folder = tempfile::tempdir().unwrap();
     let file = looped(folder.path());
-    let renditions = ladder::renditions(&file.source);
-    let list = folder.path().join(&file.lists().last().unwrap().0).display().to_string();
+    let renditions = ladder::renditions(&file.source, VIDEO);
     let lineages = [T, T + 17_300].map(|millis| {
         let start = Start::at(millis, &file.source);
-        lineage(&file.feed(&start, &list), &renditions, &start, 84_000)
+        lineage(&grid(), &feed(&file, &start, folder.path()), &renditions, &start, 84_000)
     });
-    (lineages, file.cycle.units * file.cycle.unit_pictures)
+    (lineages, file.reels.0.unwrap().length.0)
 }
 
 #[test]
@@ -187,10 +207,10 @@ fn same_sound(streams: &[Vec<i16>; 4]) {
 
 #[test]
 fn the_generated_programme_bears_the_index_of_each_picture() {
-    let source = generated::source();
-    let renditions = ladder::renditions(&source);
+    let source = generated::source(SOUND);
+    let renditions = ladder::renditions(&source, VIDEO);
     let start = Start::at(T, &source);
-    let tracks = lineage(&generated::feed(&start, false), &renditions, &start, 7000);
+    let tracks = lineage(&grid(), &generated::feed(&start, false, SOUND), &renditions, &start, 7000);
     for track in &tracks[..2] {
         let numbers: Vec<_> = track.segments.keys().copied().collect();
         let expected = numbers.iter().flat_map(|n| n.0 * 50..n.0 * 50 + 50).map(|k| k % 65_536);
@@ -202,27 +222,32 @@ fn the_generated_programme_bears_the_index_of_each_picture() {
 fn a_slate_plays_under_the_init_of_its_track() {
     let folder = tempfile::tempdir().unwrap();
     let file = looped(folder.path());
-    let list = folder.path().join(&file.lists().last().unwrap().0).display().to_string();
     let start = Start::at(T, &file.source);
     for (source, feed) in [
-        (file.source, file.feed(&start, &list)),
-        (generated::source(), generated::feed(&Start::at(T, &generated::source()), false)),
+        (file.source, feed(&file, &start, folder.path())),
+        (generated::source(SOUND), generated::feed(&Start::at(T, &generated::source(SOUND)), false, SOUND)),
     ] {
-        let renditions = ladder::renditions(&source);
-        let tracks = lineage(&feed, &renditions, &Start::at(T, &source), 6500);
-        let paths: Vec<_> =
-            renditions.iter().map(|r| folder.path().join(format!("{}.mp4", r.name))).collect();
-        let urls: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        run("ffmpeg", &command::slate(&renditions, &grid(), false, &urls), &[]);
-        for ((rendition, path), track) in renditions.iter().zip(&paths).zip(&tracks) {
-            let prepared = slate::prepared(rendition, std::fs::read(path).unwrap().into()).unwrap();
-            assert_eq!(prepared.init, track.init, "{}", rendition.name);
-            let slate = Slate::parse(&prepared.slate, &track.init, rendition.rate).unwrap();
-            let number = *track.segments.keys().next().unwrap();
-            let stamped = slate.stamp(&grid(), number).concat();
-            let after = track.segments[&number.next()].to_vec();
-            let stream = [&track.init.bytes[..], &stamped, &after].concat();
-            run("ffmpeg", &words("-v error -xerror -i - -f null -"), &stream);
-        }
+        let renditions = ladder::renditions(&source, VIDEO);
+        let tracks = lineage(&grid(), &feed, &renditions, &Start::at(T, &source), 6500);
+        slates(&grid(), &renditions, &tracks);
+    }
+}
+
+/// The slates of all tracks play under their inits, and the programme after them.
+fn slates(grid: &Grid, renditions: &[Rendition], tracks: &[Taken]) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = renditions.iter().map(|r| folder.path().join(format!("{}.mp4", r.name))).collect();
+    let urls: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    run("ffmpeg", &command::slate(renditions, grid, false, &urls), &[]);
+    for ((rendition, path), track) in renditions.iter().zip(&paths).zip(tracks) {
+        let prepared = slate::prepared(rendition, std::fs::read(path).unwrap().into()).unwrap();
+
+        assert_eq!(prepared.init, track.init, "{}", rendition.name);
+        let slate = Slate::parse(&prepared.slate, &track.init, rendition.rate).unwrap();
+        let number = *track.segments.keys().next().unwrap();
+        let stamped = slate.stamp(grid, number).concat();
+        let after = track.segments[&number.next()].to_vec();
+        let stream = [&track.init.bytes[..], &stamped, &after].concat();
+        run("ffmpeg", &words("-v error -xerror -i - -f null -"), &stream);
     }
 }

@@ -1,7 +1,15 @@
 use super::*;
+use crate::worker::codec::{AudioCodec, Channels, Hertz};
+
+const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
 
 fn described(json: &str) -> Result<File, String> {
-    parse(json.as_bytes())
+    parse(json.as_bytes(), SOUND)
+}
+
+/// The length of a showing: of the pictures, else of the sound.
+fn length(file: &File) -> (u64, u64) {
+    file.reels.0.or(file.reels.1).unwrap().length
 }
 
 #[test]
@@ -37,8 +45,8 @@ fn a_file_is_described_by_its_pictures() {
     )
     .unwrap();
     let picture = file.source.picture.unwrap();
-    assert_eq!((picture.width, picture.height, file.source.sound), (1024, 576, true));
-    assert_eq!((file.begin_us, file.lead_us, file.cycle.units), (1_480_000, 21_333, 78));
+    assert_eq!((picture.width, picture.height, file.source.sound), (1024, 576, Some(SOUND)));
+    assert_eq!((file.begin_us, file.lead_us, length(&file)), (1_480_000, 21_333, (78, 1)));
     assert_eq!((file.streams, file.interlaced, file.preroll_ms), ((Some(1), Some(0)), true, 5000));
 }
 
@@ -52,7 +60,7 @@ fn a_cover_picture_is_no_video_and_a_turned_phone_stands_upright() {
             "format":{"format_name":"mp3","start_time":"0.025","duration":"10.0"}}"#,
     )
     .unwrap();
-    assert_eq!((song.source.picture, song.cycle.units, song.streams), (None, 500, (None, Some(0))));
+    assert_eq!((song.source.picture, length(&song), song.streams), (None, (10_000, 1), (None, Some(0))));
     let phone = described(
         r#"{"streams":[{"index":0,"codec_type":"video","width":1920,"height":1080,"avg_frame_rate":"2997/100",
              "tags":{"DURATION":"00:01:00.060000000"},"side_data_list":[{"rotation":-90}]}],
@@ -61,7 +69,7 @@ fn a_cover_picture_is_no_video_and_a_turned_phone_stands_upright() {
     .unwrap();
     let picture = phone.source.picture.unwrap();
     assert_eq!((picture.width, picture.height, picture.rate.frame.get()), (1080, 1920, 1001));
-    assert_eq!(phone.cycle.units, 60, "a unit of 1001 ms is 30 pictures");
+    assert_eq!(length(&phone), (1800, 1));
     let neither = described(r#"{"streams":[{"index":0,"codec_type":"data"}],"format":{}}"#);
     assert_eq!(neither.unwrap_err(), "it has neither pictures nor sound");
 }
