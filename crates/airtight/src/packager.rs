@@ -9,6 +9,7 @@ mod feed;
 mod folder;
 mod index;
 mod ingest;
+mod layout;
 mod memory;
 mod metrics;
 mod routes;
@@ -133,7 +134,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (seed, _) = config.name.port();
     let listener = listen::listener(&config.listen, &format!("--listen or {seed}")).await?;
     let stop = until_signal()?;
-    let disk = Disk::open(&config.root, config.mode == Mode::Spool)?;
+    let disk = Disk::open(&config.root, config.mode)?;
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
     let store = Store::new(disk, config.mode, config.limits, Arc::new(Metrics::new(&board)));
     let filling = fill(&store)?;
@@ -141,7 +142,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _ = timeout(START, store.indexed()).await;
     let expiring = tokio::spawn(expire(stop.clone(), {
         let store = store.clone();
-        move || store.expire()
+        move || {
+            store.expire();
+            store.catch_up();
+        }
     }));
     health.watch("composer", pulse.clone());
     let window = config.limits.window;

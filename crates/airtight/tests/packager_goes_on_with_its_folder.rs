@@ -5,53 +5,15 @@
 mod programme;
 mod support;
 
-use std::{collections::BTreeMap, fs, io::BufRead as _, path::Path, time::Duration};
+use std::fs;
 
-use airtight_media::holding::{Entry, Line};
-use programme::{files, json, lineage, now, record, segment};
+use programme::{files, json, lineage, media, now, record, segment, write};
 use support::{
     Role, eventually,
-    http::{get, open, request},
-    socket, text, within,
+    holdings::listing,
+    http::{get, request},
+    socket, text,
 };
-
-/// What the holdings list: pieces by their paths, with their lengths.
-fn listing(url: &str, since: &str) -> BTreeMap<String, u64> {
-    let mut feed =
-        open("GET", &format!("{url}/v1/holdings?since={since}"), &[]).expect("the packager answers");
-    let mut held = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        assert!(feed.read_line(&mut line).expect("the feed goes on") > 0, "the feed ended");
-        // The head and the sizes of chunks are no lines of the feed.
-        let Ok(entry) = serde_json::from_str::<Entry>(&line) else { continue };
-        match entry.line {
-            Line::Reset => held.clear(),
-            Line::Held { signal, piece, length, .. } => {
-                held.insert(
-                    format!("{signal}/{}", piece.path().expect("packagers hold pieces with paths")),
-                    length,
-                );
-            }
-            Line::Tick => return held,
-            Line::Record { .. } | Line::Gone { .. } => {}
-        }
-    }
-}
-
-fn write(root: &Path, path: &str, bytes: &[u8]) {
-    let path = root.join(path);
-    let folder = path.parent().unwrap();
-    fs::create_dir_all(folder).unwrap();
-    let unfinished = folder.join(".unfinished");
-    fs::write(&unfinished, bytes).unwrap();
-    fs::rename(unfinished, path).unwrap();
-}
-
-fn media(files: &[(String, bytes::Bytes)]) -> BTreeMap<String, u64> {
-    let media = files.iter().filter(|(path, _)| !path.ends_with(".json"));
-    media.map(|(path, bytes)| (path.clone(), bytes.len() as u64)).collect()
-}
 
 #[test]
 fn a_killed_packager_holds_the_same_when_it_is_back() {
@@ -154,88 +116,6 @@ fn what_expires_is_told_and_deleted() {
     assert_eq!(listing(&url, ""), expected);
     let late = format!("{url}/ingest/live01/{lineage}/720p/{}.m4s", n - 13);
     assert_eq!(request("PUT", &late, &segment("720p", n - 13)).unwrap().status, 422, "it does not come back");
-}
-
-#[test]
-fn a_disk_that_takes_nothing_does_not_take_the_live_edge_down() {
-    let root = tempfile::tempdir().unwrap();
-    let role = Role::start(&["packager", "--root", text(root.path()), "--spool", "true", "--listen", "0"]);
-    let url = role.url();
-    let (n, lineage) = (now(), lineage());
-    let files = files("live01", &lineage, n - 1..=n);
-    fs::create_dir(root.path().join("live01")).unwrap();
-    // Where its folder should be nothing can be written.
-    fs::write(root.path().join(format!("live01/{lineage}")), b"").unwrap();
-    for (path, bytes) in &files {
-        assert_eq!(request("PUT", &format!("{url}/ingest/{path}"), bytes).unwrap().status, 201, "{path}");
-    }
-    assert_eq!(listing(&url, ""), media(&files));
-    for (path, bytes) in files.iter().filter(|(path, _)| !path.ends_with(".json")) {
-        assert_eq!(get(&format!("{url}/v1/media/{path}")).unwrap().body, *bytes, "{path}");
-    }
-    role.line("what is recent is kept in memory only: make room there");
-    let said = role.log().iter().filter(|line| line.contains("can't be written")).count();
-    assert_eq!(said, 1, "{:?}", role.log());
-    assert!(
-        get(&format!("{url}/metrics")).unwrap().text().contains("airtight_packager_write_failures_total 8")
-    );
-}
-
-#[test]
-fn what_is_not_whole_is_set_aside_and_named_once() {
-    let root = tempfile::tempdir().unwrap();
-    let (n, lineage) = (now(), lineage());
-    let files = files("live01", &lineage, n - 2..=n);
-    for (path, bytes) in &files {
-        write(root.path(), path, bytes);
-    }
-    let of = |file: &str| format!("live01/{lineage}/720p/{file}");
-    let whole = segment("720p", n);
-    let (short, corrupt) = (of(&format!("{n}.m4s")), of(&format!("{}.m4s", n - 1)));
-    write(root.path(), &short, &whole[..whole.len() / 2]);
-    let mut bytes = segment("720p", n - 1).to_vec();
-    bytes[40] ^= 0xff;
-    write(root.path(), &corrupt, &bytes);
-    write(root.path(), "live02/signal.json", b"{");
-    write(root.path(), &of(".put-abc"), &whole);
-
-    let role = Role::start(&["packager", "--root", text(root.path()), "--spool", "true", "--listen", "0"]);
-    let url = role.url();
-    eventually("it is ready", || (get(&format!("{url}/readyz"))?.status == 200).then_some(()));
-    let mut expected = media(&files);
-    for path in [&short, &corrupt] {
-        expected.remove(path);
-        assert_eq!(get(&format!("{url}/v1/media/{path}")).unwrap().status, 404);
-        let bad = root.path().join(format!("{path}.bad"));
-        assert!(bad.exists() && !root.path().join(path).exists());
-        let named = role.log().iter().filter(|line| line.contains(path.as_str())).count();
-        assert_eq!(named, 1, "{path} is named once: {:?}", role.log());
-    }
-    assert_eq!(listing(&url, ""), expected);
-    assert!(root.path().join("live02/signal.json.bad").exists());
-    assert!(!root.path().join(of(".put-abc")).exists(), "what a dead process left is swept");
-    // In their place whole ones are taken.
-    assert_eq!(request("PUT", &format!("{url}/ingest/{short}"), &whole).unwrap().status, 201);
-}
-
-#[test]
-fn five_minutes_of_three_tracks_are_held_within_a_second() {
-    let root = tempfile::tempdir().unwrap();
-    let (n, lineage) = (now(), lineage());
-    for (path, bytes) in files("live01", &lineage, n - 1..=n) {
-        write(root.path(), &path, &bytes);
-    }
-    let segments = (n - 224..=n).flat_map(|n| programme::TRACKS.map(|track| (n, track)));
-    for (n, track) in segments.clone() {
-        write(root.path(), &format!("live01/{lineage}/{track}/{n}.m4s"), &segment(track, n));
-    }
-    let root = text(root.path());
-    let args = ["packager", "--root", root, "--spool", "true", "--listen", "0", "--retention", "600"];
-    let role = Role::start(&args);
-    let url = role.url();
-    let ready = || (get(&format!("{url}/readyz"))?.status == 200).then_some(());
-    within(Duration::from_secs(1), "450 segments are held", ready);
-    assert_eq!(listing(&url, "").len(), segments.count() + 4);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use support::{
     Role,
     http::{open, request},
-    text,
+    memory, text,
 };
 
 /// The next line of the feed; `None` at its end.
@@ -34,12 +34,6 @@ fn next(feed: &mut BufReader<TcpStream>) -> Option<Entry> {
     }
 }
 
-fn resident_kib(role: &Role) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", role.pid().as_raw_pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("the process has memory");
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn a_follower_that_does_not_read_costs_nothing() {
     let root = tempfile::tempdir().unwrap();
@@ -52,7 +46,7 @@ fn a_follower_that_does_not_read_costs_nothing() {
         assert_eq!(put(&path, &bytes), 201);
     }
     let holdings = format!("{url}/v1/holdings");
-    let before = resident_kib(&role);
+    let before = memory::resident_kib(role.pid());
     let silent: Vec<_> = (0..100).map(|_| open("GET", &holdings, &[]).unwrap()).collect();
     let mut reading = open("GET", &holdings, &[]).unwrap();
     while next(&mut reading).expect("the feed goes on").line != Line::Tick {}
@@ -67,7 +61,7 @@ fn a_follower_that_does_not_read_costs_nothing() {
             assert!(began.elapsed() < Duration::from_secs(2), "the news of {number} are late");
         }
     }
-    let grown = resident_kib(&role).saturating_sub(before);
+    let grown = memory::resident_kib(role.pid()).saturating_sub(before);
     assert!(grown < 64 << 10, "{grown} KiB more for followers that do not read");
     drop(silent);
 }

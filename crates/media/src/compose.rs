@@ -163,10 +163,10 @@ impl Composer {
     }
 
     fn join(&mut self, other: &Record) {
-        let joined = match &self.record {
+        let joined = other.check().and_then(|()| match &self.record {
             Some(known) => known.join(&self.harmless(known, other)),
-            None => other.check().map(|()| other.clone()),
-        };
+            None => Ok(other.clone()),
+        });
         match joined {
             Ok(joined) if self.record.as_deref() == Some(&joined) => {}
             Ok(joined) => {

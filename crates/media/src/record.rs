@@ -17,6 +17,7 @@ use crate::{
 
 /// The most eras that a record may have.
 const MOST_ERAS: usize = 1024;
+const MANY_ERAS: &str = "it has no era, or more than 1024";
 /// The most tracks that an era may have.
 const MOST_TRACKS: usize = 64;
 /// The milliseconds that a segment may last.
@@ -189,7 +190,7 @@ impl Record {
             return wrong("its segments last less than 0.1 s or more than 60 s, or have more than 100 parts");
         }
         if self.eras.is_empty() || self.eras.len() > MOST_ERAS {
-            return wrong("it has no era, or more than 1024");
+            return wrong(MANY_ERAS);
         }
         if !self.eras.is_sorted_by(|a, b| a.first < b.first) {
             return wrong("its eras are not in order of their first numbers");
@@ -243,6 +244,9 @@ impl Record {
                 let (signal, first) = (self.signal.clone(), era.first);
                 return Err(RecordError::Era { signal, first, difference });
             }
+        }
+        if eras.len() > MOST_ERAS {
+            return Err(RecordError::Impossible(self.signal.clone(), MANY_ERAS));
         }
         let end = [self.end, other.end].into_iter().flatten().min();
         Ok(Self {

@@ -17,6 +17,7 @@ use airtight_media::{
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+use super::{layout, store::Mode};
 use crate::config::SettingError;
 
 /// How files begin that are not whole yet.
@@ -56,14 +57,16 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes the folder if it is not there; `to_write` makes sure that it can be written.
+    /// Makes the folder if it is not there, and makes sure that a spool can be written and is of this layout.
     ///
     /// # Errors
     /// It can't be used.
-    pub(super) fn open(root: &Path, to_write: bool) -> Result<Self, SettingError> {
-        let usable = fs::create_dir_all(root)
-            .and_then(|()| fs::read_dir(root).map(drop))
-            .and_then(|()| if to_write { NamedTempFile::new_in(root).map(drop) } else { Ok(()) });
+    pub(super) fn open(root: &Path, mode: Mode) -> Result<Self, SettingError> {
+        let usable = fs::create_dir_all(root).and_then(|()| fs::read_dir(root).map(drop));
+        let usable = usable.and_then(|()| match mode {
+            Mode::Spool => but_full(NamedTempFile::new_in(root).map(drop)).and_then(|()| layout::claim(root)),
+            Mode::Shared => Ok(()),
+        });
         let root = usable.and_then(|()| fs::canonicalize(root)).map_err(|error| {
             let root = root.display();
             SettingError::new(format!(
@@ -211,11 +214,22 @@ impl Disk {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for entry in entries.flatten() {
             match entry.file_type() {
+                // What is set aside is no part of the layout.
+                Ok(kind) if kind.is_dir() && entry.file_name().as_encoded_bytes().starts_with(b".") => {}
                 Ok(kind) if kind.is_dir() && depth < 3 => self.each_file(&entry.path(), visit),
                 Ok(kind) if kind.is_file() => visit(&entry.path()),
                 _ => {}
             }
         }
+    }
+}
+
+/// A full disk keeps no packager from its start: it goes on from memory.
+pub(super) fn but_full(outcome: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match outcome {
+        Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) => Ok(()),
+        outcome => outcome,
     }
 }
 
@@ -234,10 +248,10 @@ mod tests {
     fn a_root_is_made_or_refused_in_one_sentence_that_names_the_remedy() {
         let parent = tempfile::tempdir().unwrap();
         let missing = parent.path().join("not/there/yet");
-        assert!(Disk::open(&missing, true).is_ok() && missing.is_dir());
+        assert!(Disk::open(&missing, Mode::Spool).is_ok() && missing.is_dir());
         let file = NamedTempFile::new().unwrap();
-        for to_write in [false, true] {
-            let error = Disk::open(&file.path().join("root"), to_write).unwrap_err().to_string();
+        for mode in [Mode::Shared, Mode::Spool] {
+            let error = Disk::open(&file.path().join("root"), mode).unwrap_err().to_string();
             assert!(error.starts_with("root folder '") && error.contains("can't be used"), "{error}");
             assert!(error.contains("choose another by --root"), "{error}");
         }

@@ -94,7 +94,7 @@ mod tests {
     fn store(root: &std::path::Path) -> Store {
         let limits = Limits { window: TICK, retention: TICK, bytes: u64::MAX, news: KEPT };
         let metrics = Arc::new(Metrics::new(&Board::default()));
-        Store::new(Disk::open(root, true).unwrap(), Mode::Spool, limits, metrics)
+        Store::new(Disk::open(root, Mode::Spool).unwrap(), Mode::Spool, limits, metrics)
     }
 
     /// News: a record that begins earlier than the one that is known.

@@ -27,9 +27,10 @@ use super::{
 const BODY_MAX: usize = 64 << 20;
 /// For a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bodies that are being read, checked or written, in units of [`UNIT`]: what they may take of memory.
-pub(super) const ROOM: usize = 512;
-const UNIT: usize = 512 << 10;
+/// What bodies that are being read, checked or written may take of memory, in units of [`UNIT`].
+pub(super) const ROOM: usize = (256 << 20) / UNIT;
+/// So small that all connections there can be, each with a few bytes, leave room for the rest.
+const UNIT: usize = 8 << 10;
 /// For a passing fault to pass.
 const RETRY_AFTER: &str = "1";
 
@@ -69,11 +70,10 @@ async fn take(app: &App, path: &str, request: Request) -> Result<Taken, Answer> 
         return Err((StatusCode::METHOD_NOT_ALLOWED, sentence.to_owned()));
     }
     let (parts, body) = request.into_parts();
-    let length = content_length(&parts.headers)?;
-    let room = room(app, length.unwrap_or(BODY_MAX))?;
-    let read = timeout(BODY_TIMEOUT, read(body, length)).await;
+    check_length(&parts.headers)?;
+    let read = timeout(BODY_TIMEOUT, read(app, body)).await;
     let late = || (StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {BODY_TIMEOUT:?}"));
-    let bytes = read.map_err(|_| late())??;
+    let (bytes, room) = read.map_err(|_| late())??;
     store(&app.store, place, bytes, room).await
 }
 
@@ -94,37 +94,40 @@ pub(super) fn place(path: &str) -> Result<Place, Answer> {
     })
 }
 
-fn content_length(headers: &HeaderMap) -> Result<Option<usize>, Answer> {
-    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
+/// Refuses a body that is announced to be too long before any of it is read.
+fn check_length(headers: &HeaderMap) -> Result<(), Answer> {
+    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(()) };
     let length = length.to_str().ok().and_then(|length| length.parse::<u64>().ok());
     let length = length.ok_or((StatusCode::BAD_REQUEST, "Content-Length is no number".to_owned()))?;
-    match usize::try_from(length) {
-        Ok(length) if length <= BODY_MAX => Ok(Some(length)),
-        _ => Err(too_large()),
-    }
+    if length > BODY_MAX as u64 { Err(too_large()) } else { Ok(()) }
 }
 
 fn too_large() -> Answer {
     (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"))
 }
 
-fn room(app: &App, length: usize) -> Result<OwnedSemaphorePermit, Answer> {
-    let units = u32::try_from(length.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
+/// Room for so many further units.
+fn room(app: &App, units: usize) -> Result<OwnedSemaphorePermit, Answer> {
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
     let busy = |_| (StatusCode::SERVICE_UNAVAILABLE, "too much arrives at once: send it again".to_owned());
     app.room.clone().try_acquire_many_owned(units).map_err(busy)
 }
 
-async fn read(mut body: Body, length: Option<usize>) -> Result<Bytes, Answer> {
-    let mut bytes = BytesMut::with_capacity(length.unwrap_or(UNIT));
+/// Reads a body to its end. It takes room for what has arrived, whatever was announced: one that sends slowly
+/// or not at all keeps nobody out.
+async fn read(app: &App, mut body: Body) -> Result<(Bytes, OwnedSemaphorePermit), Answer> {
+    let (mut bytes, mut taken) = (BytesMut::new(), room(app, 0)?);
     while let Some(frame) = body.frame().await {
         let broken = |error| (StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         if bytes.len() + data.len() > BODY_MAX {
             return Err(too_large());
         }
+        let units = (bytes.len() + data.len()).div_ceil(UNIT);
+        taken.merge(room(app, units.saturating_sub(taken.num_permits()))?);
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes.freeze())
+    Ok((bytes.freeze(), taken))
 }
 
 async fn store(

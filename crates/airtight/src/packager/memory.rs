@@ -71,6 +71,20 @@ impl Memory {
         lost
     }
 
+    /// What the disk does not have.
+    pub(super) fn unwritten(&self) -> Vec<(SignalName, Piece, Bytes)> {
+        let all = self.kept.iter().flat_map(|(signal, kept)| kept.iter().map(move |one| (signal, one)));
+        let only = all.filter(|(_, (_, kept))| !kept.on_disk);
+        only.map(|(signal, (piece, kept))| (signal.clone(), piece.clone(), kept.bytes.clone())).collect()
+    }
+
+    /// The disk has it, too.
+    pub(super) fn written(&mut self, signal: &SignalName, piece: &Piece) {
+        if let Some(kept) = self.kept.get_mut(signal).and_then(|pieces| pieces.get_mut(piece)) {
+            kept.on_disk = true;
+        }
+    }
+
     /// Lets go the segments of a signal before `number`; gives those that are now nowhere.
     pub(super) fn trim(&mut self, signal: &SignalName, before: Number) -> Lost {
         let pieces = self.kept.get(signal).into_iter().flat_map(BTreeMap::keys);
@@ -143,6 +157,10 @@ mod tests {
         keep(&mut memory, 5, false);
         keep(&mut memory, 6, true);
         keep(&mut memory, 7, false);
+        let unwritten: Vec<_> = memory.unwritten().into_iter().map(|(_, piece, _)| piece).collect();
+        assert_eq!(unwritten, [segment(5), segment(7)]);
+        keep(&mut memory, 4, false);
+        memory.written(&signal(), &segment(4));
         assert_eq!(memory.trim(&signal(), Number(7)), [(signal(), segment(5))]);
         assert_eq!(memory.used(), 10);
         memory.remove_where(&signal(), |_| true);

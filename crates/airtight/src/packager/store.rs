@@ -4,11 +4,12 @@
 //! held for look-ups and book-keeping only, never across a read, a write or a check of media.
 
 mod adopt;
+mod catch_up;
 mod put;
 mod trouble;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -92,6 +93,8 @@ struct State {
     inits: BTreeMap<InitHash, Init>,
     /// Files that are not what their names say and could not be set aside, with their times.
     refused: BTreeMap<String, SystemTime>,
+    /// Signals whose record the disk of a spool did not take.
+    unwritten: BTreeSet<SignalName>,
 }
 
 /// Something to be held, with all that is known of it.
@@ -111,8 +114,8 @@ impl Store {
     pub(super) fn new(disk: Disk, mode: Mode, limits: Limits, metrics: Arc<Metrics>) -> Self {
         let clock = Clock::start();
         let index = Index::new(clock.base_ms.max(1), limits);
-        let (inits, refused) = (BTreeMap::new(), BTreeMap::new());
-        let state = State { index, memory: Memory::new(MEMORY), inits, refused };
+        let (inits, refused, unwritten) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let state = State { index, memory: Memory::new(MEMORY), inits, refused, unwritten };
         Self(Arc::new(Inner {
             mode,
             limits,

@@ -49,6 +49,7 @@ impl Stalled {
 /// The open connections of a server.
 pub struct Connections {
     open: GracefulShutdown,
+    head: Duration,
     patience: Duration,
     stalled: Stalled,
 }
@@ -56,7 +57,7 @@ pub struct Connections {
 impl Connections {
     /// None yet.
     pub fn new(stalled: Stalled) -> Self {
-        Self { open: GracefulShutdown::new(), patience: PATIENCE, stalled }
+        Self { open: GracefulShutdown::new(), head: HEAD_TIMEOUT, patience: PATIENCE, stalled }
     }
 
     /// Serves one more, which has `place` until its end.
@@ -74,7 +75,7 @@ impl Connections {
         let stream = Impatient { stream, patience, waiting: None, stalled };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(self.head)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         let connection = self.open.watch(connection);
@@ -198,6 +199,28 @@ mod tests {
         let _place = timeout(Duration::from_secs(10), places.acquire()).await.expect("its place is free");
         assert!(stopped.elapsed() >= patience / 2, "{:?}", stopped.elapsed());
         assert_eq!(server.stalled.0.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_never_ends_its_head_is_cut_however_much_it_sends() {
+        let (places, head) = (Arc::new(Semaphore::new(1)), Duration::from_millis(300));
+        let (mut peer, stream) = duplex(PIPE);
+        let connections = Connections { head, ..Connections::new(Stalled::default()) };
+        connections.serve(stream, places.clone().acquire_owned().await.unwrap(), service_fn(long));
+        peer.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
+        let began = Instant::now();
+        let dripping = async {
+            loop {
+                // Once it is cut nothing is taken any more.
+                let _ = peer.write_all(b"x").await;
+                sleep(head / 20).await;
+            }
+        };
+        let cut = async {
+            tokio::select! { _ = places.acquire() => {}, () = dripping => {} }
+        };
+        timeout(Duration::from_secs(10), cut).await.expect("its place is free");
+        assert!(began.elapsed() >= head / 2, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

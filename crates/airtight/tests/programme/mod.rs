@@ -4,7 +4,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeMap,
+    fs,
     num::NonZeroU32,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -127,4 +130,20 @@ pub fn files(
         }
     }
     files
+}
+
+/// Writes a file below a root, as a worker does.
+pub fn write(root: &Path, path: &str, bytes: &[u8]) {
+    let path = root.join(path);
+    let folder = path.parent().unwrap();
+    fs::create_dir_all(folder).unwrap();
+    let unfinished = folder.join(".unfinished");
+    fs::write(&unfinished, bytes).unwrap();
+    fs::rename(unfinished, path).unwrap();
+}
+
+/// Of [`files`] those that a packager says it holds, with their lengths.
+pub fn media(files: &[(String, Bytes)]) -> BTreeMap<String, u64> {
+    let media = files.iter().filter(|(path, _)| !path.ends_with(".json"));
+    media.map(|(path, bytes)| (path.clone(), bytes.len() as u64)).collect()
 }

@@ -46,8 +46,25 @@ pub fn post(url: &str, body: &str) -> Option<Answer> {
 
 /// Sends a request; `None` when nobody answers.
 pub fn request(method: &str, url: &str, body: &[u8]) -> Option<Answer> {
-    let mut reader = open(method, url, body)?;
-    let (status, headers) = head(&mut reader)?;
+    answer_of(&mut open(method, url, body)?)
+}
+
+/// Sends these bytes as they are, whatever they are; `None` when nothing that is HTTP comes back.
+pub fn raw(url: &str, bytes: &[u8]) -> Option<Answer> {
+    answer_of(&mut send(url.trim_start_matches("http://"), bytes)?)
+}
+
+/// Sends these bytes to a host and port and leaves the answer to the caller.
+pub fn send(authority: &str, bytes: &[u8]) -> Option<BufReader<TcpStream>> {
+    let mut stream = TcpStream::connect(authority).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    stream.write_all(bytes).ok()?;
+    Some(BufReader::new(stream))
+}
+
+/// Reads a whole answer; `None` if it breaks off.
+pub fn answer_of(reader: &mut BufReader<TcpStream>) -> Option<Answer> {
+    let (status, headers) = head(reader)?;
     let mut body = Vec::new();
     reader.read_to_end(&mut body).ok()?;
     let chunked = headers.iter().any(|(key, value)| key == "transfer-encoding" && value == "chunked");
@@ -58,17 +75,14 @@ pub fn request(method: &str, url: &str, body: &[u8]) -> Option<Answer> {
 pub fn open(method: &str, url: &str, body: &[u8]) -> Option<BufReader<TcpStream>> {
     let rest = url.strip_prefix("http://").expect("tests speak http");
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let mut stream = TcpStream::connect(authority).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
     let path = if path.is_empty() { "/" } else { path };
     let length = body.len();
-    write!(
-        stream,
+    let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-    )
-    .ok()?;
-    stream.write_all(body).ok()?;
-    Some(BufReader::new(stream))
+    );
+    let mut reader = send(authority, head.as_bytes())?;
+    reader.get_mut().write_all(body).ok()?;
+    Some(reader)
 }
 
 fn head(reader: &mut BufReader<TcpStream>) -> Option<(u16, Vec<(String, String)>)> {

@@ -7,9 +7,12 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod browser;
+pub mod document;
 pub mod hls;
+pub mod holdings;
 pub mod http;
 pub mod media;
+pub mod memory;
 pub mod parsers;
 pub mod record;
 pub mod stillness;

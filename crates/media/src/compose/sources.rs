@@ -12,6 +12,8 @@ use crate::{
 
 /// Segments remembered per source; those farthest in the future give way.
 const SEGMENTS: usize = 20_000;
+/// Inits and slates remembered per source, each; further ones are not: many times what a packager may hold.
+const OPENINGS: usize = 4096;
 
 #[derive(Debug, Default)]
 struct Source {
@@ -67,6 +69,8 @@ impl Sources {
     pub(super) fn holds(&mut self, id: SourceId, piece: Piece) {
         let source = self.sources.entry(id).or_default();
         match piece {
+            Piece::Init { .. } if source.inits.len() >= OPENINGS => {}
+            Piece::Slate { .. } if source.slates.len() >= OPENINGS => {}
             Piece::Init { lineage, track, init } => {
                 source.inits.insert((lineage, track), init);
             }
@@ -183,4 +187,25 @@ fn least_lineage() -> Lineage {
 
 fn segment((number, track, lineage): &(Number, TrackName, Lineage)) -> Piece {
     Piece::Segment { lineage: lineage.clone(), track: track.clone(), number: *number }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_claims_ever_more_costs_no_more() {
+        let (mut sources, id, track) = (Sources::new([]), SourceId(1), "720p".parse::<TrackName>().unwrap());
+        for second in 0..100_000 {
+            let lineage = Lineage::new("a".parse().unwrap(), second);
+            let (track, init) = (track.clone(), InitHash::of(&second.to_be_bytes()));
+            sources.holds(id, Piece::Init { lineage: lineage.clone(), track: track.clone(), init });
+            sources.holds(id, Piece::Slate { lineage: lineage.clone(), track: track.clone() });
+            sources.holds(id, Piece::Segment { lineage, track, number: Number(second) });
+        }
+        assert_eq!(sources.len(), 2 * OPENINGS + SEGMENTS);
+        assert!(sources.init_of(&least_lineage(), &track).is_none());
+        let first = Lineage::new("a".parse().unwrap(), 0);
+        assert!(sources.init_of(&first, &track).is_some(), "what is known stays");
+    }
 }

@@ -191,3 +191,12 @@ fn a_record_out_of_proportion_is_none() {
     assert!(with(|r| r.eras[0].tracks[0].rate.frame = NonZeroU32::MIN).is_ok(), "50000 samples");
     assert!(with(|r| r.eras[0].tracks[0].rate.scale = NonZeroU32::MAX).is_err(), "too many");
 }
+
+#[test]
+fn copies_that_each_bring_other_eras_make_no_record_without_end() {
+    let eras = |from: u64| (from..from + 1000).map(|n| (n, u8::from(n % 2 == 0))).collect::<Vec<_>>();
+    let (one, other) = (record(1, &eras(1), None), record(1, &eras(1001), None));
+    assert_eq!((one.check(), other.check()), (Ok(()), Ok(())));
+    let error = one.join(&other).unwrap_err().to_string();
+    assert_eq!(error, "the record of signal live01 can't be: it has no era, or more than 1024");
+}

@@ -1,6 +1,7 @@
 //! What others put into the folder, and what was in it at the start. All of it blocks.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::PoisonError,
@@ -14,7 +15,7 @@ use airtight_media::{
 };
 use tracing::{info, warn};
 
-use super::{Arrival, Mode, Store};
+use super::{Arrival, Mode, Store, WINDOWS};
 use crate::packager::{
     admission::{self, Refusal},
     disk::File,
@@ -29,7 +30,6 @@ impl Store {
         let places = self.0.disk.scan(self.0.disk.root());
         self.forget_vanished(&places);
         self.adopt_all(places);
-        self.0.indexed.send_replace(true);
     }
 
     /// Holds all that is in a folder of the folder.
@@ -40,34 +40,66 @@ impl Store {
     /// Holds what was left in a spool, deletes what has expired meanwhile and what was never whole.
     pub(in crate::packager) fn resume(&self) {
         self.0.disk.sweep();
-        let places = self.0.disk.scan(self.0.disk.root());
-        self.adopt_all(places.clone());
-        for place in places {
-            if let Place::Piece(signal, piece @ Piece::Segment { number, .. }) = &place
-                && *number < self.state().index.horizon(signal)
-            {
-                // One that stays takes up room and nothing else.
-                let _ = self.0.disk.remove(signal, piece);
-            }
-        }
+        let segments = self.adopt_all(self.0.disk.scan(self.0.disk.root()));
         let (_, pieces, _) = self.size();
         if pieces > 0 {
             info!("{pieces} pieces of media were in the folder and are served again");
         }
-        self.0.indexed.send_replace(true);
+        for (number, signal, piece) in segments {
+            if number < self.state().index.horizon(&signal) {
+                // One that stays takes up room and nothing else.
+                let _ = self.0.disk.remove(&signal, &piece);
+            }
+        }
     }
 
-    /// What others depend on comes first; of the segments the newest.
-    fn adopt_all(&self, mut places: Vec<Place>) {
-        places.sort_by_key(|place| match place {
-            Place::Record(_) => (0, Number(0)),
-            Place::Piece(_, Piece::Init { .. }) => (1, Number(0)),
-            Place::Piece(_, Piece::Segment { number, .. }) => (3, Number(u64::MAX - number.0)),
-            _ => (2, Number(0)),
-        });
-        for place in &places {
-            self.adopt(place);
+    /// Holds all these, what others depend on first, then the newest segments, which are given back.
+    ///
+    /// The folder counts as looked through once what playlists can offer is held: the rest may take its time,
+    /// however much it is.
+    fn adopt_all(&self, places: Vec<Place>) -> Vec<(Number, SignalName, Piece)> {
+        let mut segments = Vec::new();
+        let mut first = Vec::new();
+        for place in places {
+            match place {
+                Place::Piece(signal, piece @ Piece::Segment { number, .. }) => {
+                    segments.push((number, signal, piece));
+                }
+                Place::Record(_) => first.push((0, place)),
+                Place::Piece(_, Piece::Init { .. }) => first.push((1, place)),
+                _ => first.push((2, place)),
+            }
         }
+        first.sort_by_key(|(rank, _)| *rank);
+        first.iter().for_each(|(_, place)| self.adopt(place));
+        segments.sort_unstable_by_key(|(number, ..)| Reverse(*number));
+        let heads = self.heads(&segments);
+        let is_offered = |(number, signal, _): &&(Number, SignalName, Piece)| {
+            heads.get(signal).is_some_and(|h| h <= number)
+        };
+        let adopt = |(_, signal, piece): &(Number, SignalName, Piece)| {
+            self.adopt(&Place::Piece(signal.clone(), piece.clone()));
+        };
+        segments.iter().filter(is_offered).for_each(adopt);
+        self.0.indexed.send_replace(true);
+        segments.iter().filter(|segment| !is_offered(segment)).for_each(adopt);
+        segments
+    }
+
+    /// The first number of each signal that playlists can offer, where `segments` are there, newest first.
+    fn heads(&self, segments: &[(Number, SignalName, Piece)]) -> BTreeMap<SignalName, Number> {
+        let mut heads = BTreeMap::new();
+        for (number, signal, piece) in segments {
+            if heads.contains_key(signal) {
+                continue;
+            }
+            let record = self.state().index.record(signal).cloned();
+            if let Some(record) = record.filter(|record| self.in_range(record, piece, false).is_ok()) {
+                let window = self.0.limits.window_numbers(&record.grid);
+                heads.insert(signal.clone(), number.next().minus(window * WINDOWS));
+            }
+        }
+        heads
     }
 
     /// Holds what is at `place`, if it can be: else it is left for later, or set aside.

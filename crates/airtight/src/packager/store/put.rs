@@ -77,7 +77,7 @@ impl Store {
         }
     }
 
-    /// A spool goes on without its record on disk: whoever sends media sends the record again.
+    /// A spool goes on without its record on disk, until the disk takes it.
     fn write_record(&self, record: &Record) -> Result<(), Refusal> {
         let json = serde_json::to_vec(record).map_err(|e| Refusal::Fault(e.to_string()))?;
         match self.0.disk.replace(&Place::Record(record.signal.clone()), &json) {
@@ -86,6 +86,7 @@ impl Store {
             }
             Err(error) => {
                 self.write_failed(&error);
+                self.state().unwritten.insert(record.signal.clone());
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -230,7 +231,7 @@ impl Store {
         }
     }
 
-    fn write_succeeded(&self) {
+    pub(super) fn write_succeeded(&self) {
         if self.trouble().succeeded() {
             info!("'{}' can be written again", self.0.disk.root().display());
         }

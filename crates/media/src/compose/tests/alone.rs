@@ -290,3 +290,15 @@ fn what_has_just_left_the_window_is_kept_by_a_run_that_begins_late() {
     assert_eq!(newest.slots.first().unwrap().number, edge.next().minus(2 * window));
     assert!(newest.slots.windows(2).all(|pair| pair[0].number.next() == pair[1].number));
 }
+
+#[test]
+fn a_record_that_no_packager_would_take_is_not_joined() {
+    let mut alone = Alone::new();
+    alone.list(0);
+    let mut nonsense = alone.record.clone();
+    let mut era = nonsense.eras[0].clone();
+    (era.first, era.tracks[0].codecs) = (FIRST.plus(50), "avc1\"\n#EXT-X-ENDLIST".to_owned());
+    nonsense.eras.push(era);
+    alone.say(Line::Record { record: nonsense }, 1);
+    assert_eq!(alone.composer.record().map(|known| &**known), Some(&alone.record));
+}
