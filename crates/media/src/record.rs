@@ -205,7 +205,11 @@ impl Record {
                 return wrong("two tracks of an era have one name");
             }
         }
-        let samples = |t: &Track| self.grid.span(self.first, &t.rate).count;
+        // By the rate alone: copies of a record may begin at different numbers.
+        let samples = |t: &Track| {
+            let (millis, frame) = (u64::from(self.grid.millis.get()), u64::from(t.rate.frame.get()));
+            millis * u64::from(t.rate.scale.get()) / (frame * 1000)
+        };
         if !self.eras.iter().flat_map(|e| &e.tracks).all(|t| SAMPLES.contains(&samples(t))) {
             return wrong("a track has no sample in a segment, or more than 60000");
         }
