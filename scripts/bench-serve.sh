@@ -10,13 +10,13 @@ set -euo pipefail
 readonly airtight=$(realpath "${1:?usage: bench-serve.sh AIRTIGHT}")
 readonly rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=64
 readonly work=$(mktemp -d)
-readonly run="$work/run"
+readonly run="$work/run" cache="${CACHE:-/dev/shm}/airtight-bench-$$"
 nginx_pid=
 
 finish() {
     [ -z "$nginx_pid" ] || kill "$nginx_pid" 2>/dev/null || true
     "$airtight" down --run-dir "$run" >/dev/null 2>&1 || true
-    rm -rf "$work"
+    rm -rf "$work" "$cache"
 }
 trap finish EXIT
 
@@ -45,6 +45,10 @@ listed() {
     curl -sf "$origin/720p/playlist.m3u8" | grep -c '\.m4s' || true
 }
 
+has_port() {
+    [ -n "$(port origin1)" ]
+}
+
 has() {
     [ "$(listed)" -ge "$1" ]
 }
@@ -61,7 +65,7 @@ for name in server-one server-two reporter origin origin-two; do ports+=("--$nam
 (cd "$work" && exec "$airtight" up --run-dir "$run" --input "$work/noise.mp4" --segment 5400 \
     --only worker-a,server1,discovery,reporter,origin1 "${ports[@]}" >"$work/up.log" 2>&1) &
 until_true "the system starts" 30 test -s "$run/up.json"
-until_true "the origin has a port" 30 test -n "$(port origin1)"
+until_true "the origin has a port" 30 has_port
 origin="http://127.0.0.1:$(port origin1)/live01"
 until_true "the origin lists five segments" 90 has 5
 "$airtight" end live01 --packagers "http://127.0.0.1:$(port server1)" >/dev/null
@@ -78,7 +82,7 @@ http {
     keepalive_timeout 300; keepalive_requests 1000000000;
     open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s; open_file_cache_min_uses 1;
     client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/f; uwsgi_temp_path $work/u; scgi_temp_path $work/s;
-    proxy_cache_path ${CACHE:-/dev/shm}/airtight-bench-$$ levels=1:2 keys_zone=hls:10m inactive=600s use_temp_path=off;
+    proxy_cache_path $cache levels=1:2 keys_zone=hls:10m inactive=600s use_temp_path=off;
     server {
         listen 127.0.0.1:$proxy reuseport backlog=4096;
         location / {
@@ -120,4 +124,3 @@ for path in playlist.m3u8 "$segment"; do
     awk -v path="$path" -v bytes="$bytes" -v ours="$(median <"$work/ours")" -v theirs="$(median <"$work/theirs")" 'BEGIN {
         printf "| %s | %d | %.0f | %.0f | %.2f |\n", path ~ /m3u8/ ? "media playlist" : "segment", bytes, ours, theirs, ours / theirs }'
 done
-rm -rf "${CACHE:-/dev/shm}/airtight-bench-$$"

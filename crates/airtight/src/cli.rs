@@ -18,87 +18,76 @@ use crate::config::{self, DEFAULT_FILE, KEYS, Key, SettingError, Settings};
 struct Command {
     name: &'static str,
     about: &'static str,
-    keys: &'static [&'static str],
+    /// Settings in groups: what several commands read alike is one group of theirs.
+    keys: &'static [&'static [&'static str]],
+}
+
+impl Command {
+    fn reads(&self, key: &str) -> bool {
+        EVERYWHERE.contains(&key) || self.keys.iter().any(|group| group.contains(&key))
+    }
 }
 
 /// Settings that every command reads.
-const EVERYWHERE: &[&str] = &["config", "log-format", "log"];
+pub const EVERYWHERE: &[&str] = &["config", "log-format", "log"];
+/// How media are encoded.
+pub const ENCODING: &[&str] =
+    &["segment", "parts", "video-codec", "b-frames", "audio-codec", "audio-rate", "audio-channels", "ffmpeg"];
+/// What is offered and kept of them.
+pub const KEEPING: &[&str] = &["window", "retention", "retention-bytes"];
 
 const COMMANDS: &[Command] = &[
     Command {
         name: "up",
         about: "Run the whole system, supervised, and print what to open",
         keys: &[
-            "signal",
-            "input",
-            "run-dir",
-            "host",
-            "server-one-port",
-            "server-two-port",
-            "reporter-port",
-            "origin-port",
-            "origin-two-port",
-            "only",
-            "segment",
-            "parts",
-            "video-codec",
-            "b-frames",
-            "audio-codec",
-            "audio-rate",
-            "audio-channels",
-            "window",
-            "retention",
-            "retention-bytes",
-            "ffmpeg",
+            &[
+                "signal",
+                "input",
+                "run-dir",
+                "host",
+                "server-one-port",
+                "server-two-port",
+                "reporter-port",
+                "origin-port",
+                "origin-two-port",
+                "only",
+            ],
+            ENCODING,
+            KEEPING,
         ],
     },
-    Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &["run-dir"] },
+    Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &[&["run-dir"]] },
     Command {
         name: "worker",
         about: "Encode one signal into a shared folder and/or onto packagers",
-        keys: &[
-            "signal",
-            "name",
-            "input",
-            "output",
-            "packagers",
-            "segment",
-            "parts",
-            "video-codec",
-            "b-frames",
-            "audio-codec",
-            "audio-rate",
-            "audio-channels",
-            "new-era",
-            "retention",
-            "ffmpeg",
-        ],
+        keys: &[&["signal", "name", "input", "output", "packagers", "new-era", "retention"], ENCODING],
     },
     Command {
         name: "packager",
         about: "Publish the signals of a folder over HTTP",
-        keys: &["name", "root", "spool", "listen", "window", "retention", "retention-bytes"],
+        keys: &[&["name", "root", "spool", "listen"], KEEPING],
     },
     Command {
         name: "discovery",
         about: "Find the signals that are ingested and tell the reporter",
-        keys: &["output", "packagers", "reporter", "interval", "once", "listen"],
+        keys: &[&["output", "packagers", "reporter", "interval", "once", "listen"]],
     },
     Command {
         name: "reporter",
         about: "Answer which signals there are: GET /ingests",
-        keys: &["listen", "expiry", "state"],
+        keys: &[&["listen", "expiry", "state"]],
     },
     Command {
         name: "origin",
         about: "Serve viewers from the packagers",
-        keys: &["name", "listen", "reporter", "packagers", "peers", "window", "state"],
+        keys: &[&["name", "listen", "reporter", "packagers", "peers", "window", "state"]],
     },
-    Command { name: "end", about: "End the event of a signal", keys: &["packagers", "output"] },
+    Command { name: "end", about: "End the event of a signal", keys: &[&["packagers", "output"]] },
     Command {
         name: "watch",
         about: "Watch one or more servers as a strict viewer; any fault is the exit status",
-        keys: &["json", "seconds", "every", "player", "frames", "ffmpeg"],
+        keys: &[&["json", "seconds", "every", "player", "frames", "ffmpeg"]],
     },
 ];
 
@@ -150,13 +139,12 @@ pub fn is_command(name: &str) -> bool {
 
 /// Whether a command reads a setting.
 pub fn reads(command: &str, key: &str) -> bool {
-    let reads = |c: &Command| c.name == command && c.keys.contains(&key);
-    EVERYWHERE.contains(&key) || COMMANDS.iter().any(reads)
+    COMMANDS.iter().any(|c| c.name == command && c.reads(key))
 }
 
 fn cli() -> clap::Command {
     let commands = COMMANDS.iter().map(|c| {
-        let keys = KEYS.iter().filter(|k| EVERYWHERE.contains(&k.name) || c.keys.contains(&k.name));
+        let keys = KEYS.iter().filter(|k| c.reads(k.name));
         let command = clap::Command::new(c.name).about(c.about).args(keys.map(flag));
         match c.name {
             "end" => command.arg(Arg::new("operand").value_name("SIGNAL").required(true)),
@@ -205,7 +193,7 @@ mod tests {
     #[test]
     fn commands_name_keys_that_exist() {
         for command in COMMANDS {
-            for key in command.keys {
+            for key in command.keys.iter().copied().flatten() {
                 assert!(KEYS.iter().any(|k| k.name == *key), "{}: {key}", command.name);
             }
         }

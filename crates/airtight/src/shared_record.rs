@@ -95,15 +95,13 @@ pub fn read(root: &Path, signal: &SignalName) -> io::Result<Option<Record>> {
     }
 }
 
+/// A record for the tests of whoever keeps one.
 #[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
+pub mod fixture {
+    use airtight_media::record::Record;
 
-    use airtight_media::grid::{Grid, Number};
-
-    use super::*;
-
-    fn record(first: u64) -> Record {
+    /// Of signal `live01` with one small track, from `first` on.
+    pub fn record(first: u64) -> Record {
         let json = format!(
             r#"{{"signal":"live01","d":2000,"parts":4,"first":{first},"eras":[{{"first":{first},"tracks":[
                 {{"name":"720p","kind":"video","width":2,"height":2,"scale":25000,"frame":1000,
@@ -111,6 +109,15 @@ mod tests {
         );
         serde_json::from_str(&json).unwrap()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use airtight_media::grid::{Grid, Number};
+
+    use super::{fixture::record, *};
 
     #[test]
     fn copies_of_the_record_are_joined_and_a_broken_one_is_left_alone() {

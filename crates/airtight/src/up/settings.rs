@@ -9,6 +9,7 @@ use std::str::FromStr;
 use airtight_media::id::SignalName;
 
 use super::plan::{Part, Ports, System};
+use crate::cli;
 use crate::config::{SettingError, Settings};
 use crate::worker::{GENERATED, media_in};
 
@@ -16,22 +17,7 @@ use crate::worker::{GENERATED, media_in};
 const DEFAULT_INPUT: &str = "./input";
 
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
-const FORWARDED: [&str; 14] = [
-    "config",
-    "log",
-    "log-format",
-    "segment",
-    "parts",
-    "video-codec",
-    "b-frames",
-    "audio-codec",
-    "audio-rate",
-    "audio-channels",
-    "window",
-    "retention",
-    "retention-bytes",
-    "ffmpeg",
-];
+const FORWARDED: [&[&str]; 3] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING];
 
 /// The system and the ports it wants; port 0 leaves the choice to the machine.
 ///
@@ -43,9 +29,9 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     let parts: Vec<Part> =
         Part::ALL.into_iter().filter(|part| only.is_empty() || only.contains(part)).collect();
     let mut forwarded = BTreeMap::new();
-    for key in FORWARDED {
+    for key in FORWARDED.into_iter().flatten() {
         if let Some(value) = settings.opt::<String>(key, None)? {
-            forwarded.insert(key, value);
+            forwarded.insert(*key, value);
         }
     }
     let mut ports = Ports::new();

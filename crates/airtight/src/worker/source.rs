@@ -154,21 +154,11 @@ pub fn gcd(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::standard::BROADCAST;
 
     fn rate(scale: u32, frame: u32) -> Rate {
         Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() }
     }
-
-    const RATES: [(u32, u32); 8] = [
-        (24_000, 1001),
-        (24_000, 1000),
-        (25_000, 1000),
-        (30_000, 1001),
-        (30_000, 1000),
-        (50_000, 1000),
-        (60_000, 1001),
-        (60_000, 1000),
-    ];
 
     #[test]
     fn a_file_is_rounded_down_to_whole_pictures_at_any_rate() {
@@ -188,7 +178,7 @@ mod tests {
 
     #[test]
     fn strides_are_whole_in_milliseconds_and_pieces_and_leave_a_gap() {
-        for (scale, frame) in RATES {
+        for (scale, frame) in BROADCAST {
             let pictures = Reel::pictures(&rate(scale, frame), 9_976_633, 22);
             for hertz in [Hertz::Hz44100, Hertz::Hz48000] {
                 for reel in
@@ -204,7 +194,7 @@ mod tests {
 
     #[test]
     fn sound_never_drifts_from_its_pictures() {
-        for (scale, frame) in RATES {
+        for (scale, frame) in BROADCAST {
             for hertz in [Hertz::Hz44100, Hertz::Hz48000] {
                 let pictures = Reel::pictures(&rate(scale, frame), 9_976_633, 0);
                 let sound = Reel::accompanying(&pictures, hertz, 0);
@@ -246,7 +236,7 @@ mod tests {
 
     #[test]
     fn showings_follow_each_other_on_the_air_without_a_gap() {
-        for (scale, frame) in RATES {
+        for (scale, frame) in BROADCAST {
             let pictures = Reel::pictures(&rate(scale, frame), 345_678, 0);
             for reel in [pictures, Reel::accompanying(&pictures, Hertz::Hz44100, 0)] {
                 for k in [0, 1, 5_187_000_017] {

@@ -20,6 +20,19 @@ const RATES: [(u32, u32); 12] = [
     (60, 1),
 ];
 
+/// Those of television and film as ticks of their scale, for tests over each.
+#[cfg(test)]
+pub const BROADCAST: [(u32, u32); 8] = [
+    (24_000, 1001),
+    (24_000, 1000),
+    (25_000, 1000),
+    (30_000, 1001),
+    (30_000, 1000),
+    (50_000, 1000),
+    (60_000, 1001),
+    (60_000, 1000),
+];
+
 /// The standard rate that is nearest to `pictures/seconds`, neither of them 0.
 pub fn nearest(pictures: u32, seconds: u32) -> Rate {
     let wanted = (u64::from(pictures), u64::from(seconds));

@@ -5,6 +5,7 @@ use crate::worker::{
     codec::{AudioCodec, Channels, Hertz, VideoCodec},
     ladder,
     source::Picture,
+    standard::BROADCAST,
 };
 
 const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
@@ -115,17 +116,7 @@ fn forced(expression: &str, n: u64) -> bool {
 
 #[test]
 fn a_keyframe_is_forced_at_the_first_picture_of_each_segment_and_nowhere_else() {
-    let rates = [
-        (24_000, 1001),
-        (24_000, 1000),
-        (25_000, 1000),
-        (30_000, 1001),
-        (30_000, 1000),
-        (50_000, 1000),
-        (60_000, 1001),
-        (60_000, 1000),
-    ];
-    for (scale, frame) in rates {
+    for (scale, frame) in BROADCAST {
         let rate = rate(scale, frame);
         for millis in [1000, 2000, 3333, 6000] {
             let grid = Grid { millis: positive(millis), parts: positive(4) };

@@ -1,15 +1,7 @@
 use super::*;
+use crate::shared_record::fixture::record;
 
 const NOW: u64 = 1_795_477_632_000;
-
-fn record(first: u64) -> Record {
-    let json = format!(
-        r#"{{"signal":"live01","d":2000,"parts":4,"first":{first},"eras":[{{"first":{first},"tracks":[
-            {{"name":"720p","kind":"video","width":2,"height":2,"scale":25000,"frame":1000,
-              "codecs":"avc1.64001f","bandwidth":1,"init":"0123456789abcdef"}}]}}]}}"#
-    );
-    serde_json::from_str(&json).unwrap()
-}
 
 fn folder(root: &Path) -> Folder {
     let record = record(1);
