@@ -36,18 +36,22 @@ fn grid() -> Grid {
 }
 
 /// Runs a program to its end; gives its output.
-fn run(program: &str, args: &[String], input: &[u8]) -> Vec<u8> {
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
-    // A program that has seen enough closes its input.
-    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    feeder.join().unwrap();
+fn run(program: &str, args: &[String]) -> Vec<u8> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.is_empty(), "{program} {args:?}: {errors}");
     output.stdout
+}
+
+/// What a program makes of a stream that it finds in a file.
+///
+/// Not from a pipe: there ffmpeg learns of pictures that are shown before they are decoded only as it meets the first, and
+/// from then on gives other times.
+fn read(program: &str, before: &str, stream: &[u8], after: &str) -> Vec<u8> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(stream).unwrap();
+    let path = file.path().display().to_string();
+    run(program, &[words(before), vec![path], words(after)].concat())
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -74,7 +78,7 @@ fn lineage(grid: &Grid, feed: &Feed, renditions: &[Rendition], start: &Start, mi
     let paths: Vec<_> = renditions.iter().map(|r| folder.path().join(r.name.as_str())).collect();
     let outputs: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     let args = command::encode(feed, renditions, grid, start, Pace::Free(millis), &outputs);
-    run("ffmpeg", &args, &[]);
+    run("ffmpeg", &args);
     let taken = renditions.iter().zip(&paths).map(|(rendition, path)| {
         let mut segmenter = Segmenter::new(*grid, rendition.rate, start.origin(rendition.form));
         segmenter.push(&std::fs::read(path).unwrap()).unwrap();
@@ -110,17 +114,15 @@ fn take(segmenter: &mut Segmenter) -> Taken {
 
 /// The frame codes of a stream, picture by picture.
 fn codes(stream: &[u8]) -> Vec<u64> {
-    let args = words(
-        "-v error -i - -vf crop=iw:ih/12:0:ih-ih/12,scale=16:1:flags=area,format=gray -fps_mode passthrough \
-         -f rawvideo -",
-    );
-    let pixels = run("ffmpeg", &args, stream);
+    let cells =
+        "-vf crop=iw:ih/12:0:ih-ih/12,scale=16:1:flags=area,format=gray -fps_mode passthrough -f rawvideo -";
+    let pixels = read("ffmpeg", "-v error -i", stream, cells);
     let code = |row: &[u8]| row.iter().rev().fold(0, |code, pixel| code * 2 + u64::from(*pixel > 127));
     pixels.chunks_exact(16).map(code).collect()
 }
 
 fn samples(stream: &[u8]) -> Vec<i16> {
-    let bytes = run("ffmpeg", &words("-v error -i - -ac 1 -f s16le -"), stream);
+    let bytes = read("ffmpeg", "-v error -i", stream, "-ac 1 -f s16le -");
     bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
 }
 
@@ -133,7 +135,7 @@ fn looped(folder: &Path) -> file::File {
     args.push(graph);
     args.extend(words("-map [v] -map [a] -t 3.03 -c:v libx264 -preset veryfast -c:a aac -f matroska"));
     args.push(path.display().to_string());
-    run("ffmpeg", &args, &[]);
+    run("ffmpeg", &args);
     probed(folder, SOUND)
 }
 
@@ -141,7 +143,7 @@ fn looped(folder: &Path) -> file::File {
 fn probed(folder: &Path, sound: Sound) -> file::File {
     let mut args = words("-v error -of json -show_entries");
     args.extend([probe::ENTRIES.to_owned(), folder.join(file::LINK).display().to_string()]);
-    let file = probe::parse(&run("ffprobe", &args, &[]), sound).unwrap();
+    let file = probe::parse(&run("ffprobe", &args), sound).unwrap();
     write(&file.lists(), folder).unwrap();
     file
 }
@@ -238,7 +240,7 @@ fn slates(grid: &Grid, renditions: &[Rendition], tracks: &[Taken]) {
     let folder = tempfile::tempdir().unwrap();
     let paths: Vec<_> = renditions.iter().map(|r| folder.path().join(format!("{}.mp4", r.name))).collect();
     let urls: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    run("ffmpeg", &command::slate(renditions, grid, false, &urls), &[]);
+    run("ffmpeg", &command::slate(renditions, grid, false, &urls));
     for ((rendition, path), track) in renditions.iter().zip(&paths).zip(tracks) {
         let prepared = slate::prepared(rendition, std::fs::read(path).unwrap().into()).unwrap();
 
@@ -248,6 +250,18 @@ fn slates(grid: &Grid, renditions: &[Rendition], tracks: &[Taken]) {
         let stamped = slate.stamp(grid, number).concat();
         let after = track.segments[&number.next()].to_vec();
         let stream = [&track.init.bytes[..], &stamped, &after].concat();
-        run("ffmpeg", &words("-v error -xerror -i - -f null -"), &stream);
+        plays(&stream, rendition.rate.frame.get());
     }
+}
+
+/// A decoder has nothing to complain of, and the times of the samples have no gap.
+fn plays(stream: &[u8], step: u32) {
+    read("ffmpeg", "-v error -xerror -i", stream, "-f null -");
+    let text = read("ffprobe", "-v error", stream, "-show_entries packet=pts -of csv=p=0");
+    let text = String::from_utf8(text).unwrap();
+    let mut times: Vec<i64> =
+        text.lines().map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    times.sort_unstable();
+    let gap = times.windows(2).find(|pair| pair[1] - pair[0] != i64::from(step));
+    assert_eq!(gap, None);
 }

@@ -177,7 +177,7 @@ impl Row {
         }
         args.extend(words(&format!("-f {}", self.container)));
         args.push(path.display().to_string());
-        run("ffmpeg", &args, &[]);
+        run("ffmpeg", &args);
         if turned {
             turn_clockwise(&path);
         }
@@ -401,16 +401,4 @@ fn indices(grid: &Grid, number: Number, rate: &Rate) -> std::ops::Range<u64> {
         u64::try_from(ticks.div_ceil(1000 * u128::from(rate.frame.get()))).unwrap()
     };
     at(number.0)..at(number.0 + 1)
-}
-
-/// A decoder has nothing to complain of, and the times of the samples have no gap.
-fn plays(stream: &[u8], step: u32) {
-    run("ffmpeg", &words("-v error -xerror -i - -f null -"), stream);
-    let text = run("ffprobe", &words("-v error -show_entries packet=pts -of csv=p=0 -"), stream);
-    let text = String::from_utf8(text).unwrap();
-    let mut times: Vec<i64> =
-        text.lines().map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
-    times.sort_unstable();
-    let gap = times.windows(2).find(|pair| pair[1] - pair[0] != i64::from(step));
-    assert_eq!(gap, None);
 }
