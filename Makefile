@@ -62,8 +62,12 @@ lint: setup-build $(WEB_MODULES) $(BROWSER_MODULES)
 	$(NPM) --prefix web run check
 	$(NPM) --prefix tools/browser run check
 
+# Where encoders join is drawn from this; `make matrix` draws anew each time. A run that fails prints its own.
+SEED ?= 1
+
 # Tests with real encoders, servers and a browser run one at a time: they measure time.
 .PHONY: test
+test: export SEED := $(SEED)
 test: setup-test $(WEB) $(BROWSER_MODULES)
 	INSTA_UPDATE=no $(CARGO) test --workspace --locked --lib --bins
 	$(CARGO) test --workspace --locked --doc
