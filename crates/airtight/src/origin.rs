@@ -33,6 +33,7 @@ use crate::{
         connection::Stalled,
         health::Health,
         listen::{self, Address},
+        overload::Overload,
         pulse::Pulse,
         run::{block_on_two, until_signal},
         shards::Shards,
@@ -141,10 +142,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     board.figures.register(&mut registry);
     let stalled = Stalled::default();
     stalled.register(&mut registry);
+    let overload = Overload::default();
+    overload.register(&mut registry);
     let (sources, registry) = (expected.subscribe(), Arc::new(registry));
     let app =
         routes::App { board: board.clone(), health: health.clone(), sources, registry, stop: stop.clone() };
-    let shards = Shards::start(&board, &routes::router(app), &health, &stop, &stalled)?;
+    let shards = Shards::start(&board, &routes::router(app), &health, &stop, &stalled, &overload)?;
     let _ = timeout(START, on_air(&board, &promised)).await;
     info!("listening on http://{}", listener.local_addr()?);
     let tasks = vec![("composes", composing), ("follows packagers and peers", following)];

@@ -151,9 +151,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let window = config.limits.window;
     let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, stop.clone()));
     let _ = timeout(START, viewers::announced(&store, &board)).await;
-    let stalled = store.metrics().stalled.clone();
+    let (stalled, overload) = (store.metrics().stalled.clone(), store.metrics().overload.clone());
     let router = routes::router(store, health.clone(), stop.clone());
-    let shards = Shards::start(&board, &router, &health, &stop, &stalled)?;
+    let shards = Shards::start(&board, &router, &health, &stop, &stalled, &overload)?;
     info!("listening on http://{}", listener.local_addr()?);
     let tasks = vec![("composes", composing), ("lets go what has expired", expiring)];
     let served = shards.serve_beside(listener, stop, tasks).await;

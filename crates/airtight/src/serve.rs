@@ -6,6 +6,7 @@ pub mod health;
 pub mod index;
 pub mod listen;
 pub mod metrics;
+pub mod overload;
 pub mod page;
 pub mod pulse;
 pub mod reply;

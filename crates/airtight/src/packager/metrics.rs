@@ -6,7 +6,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{publish::Board, serve::connection::Stalled};
+use crate::{
+    publish::Board,
+    serve::{connection::Stalled, overload::Overload},
+};
 
 /// The status that an ingest request was answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,6 +22,7 @@ pub(super) struct Status {
 pub(super) struct Metrics {
     pub(super) registry: Registry,
     pub(super) stalled: Stalled,
+    pub(super) overload: Overload,
     pub(super) ingested: Family<Status, Counter>,
     pub(super) set_aside: Counter,
     pub(super) write_failures: Counter,
@@ -39,6 +43,8 @@ impl Metrics {
         board.figures.register(&mut registry);
         let stalled = Stalled::default();
         stalled.register(&mut registry);
+        let overload = Overload::default();
+        overload.register(&mut registry);
         let own = registry.sub_registry_with_prefix("packager");
         let ingested = Family::default();
         own.register("ingest_requests", "Requests that sent something, by their answer", ingested.clone());
@@ -66,6 +72,7 @@ impl Metrics {
         Self {
             registry,
             stalled,
+            overload,
             ingested,
             set_aside,
             write_failures,

@@ -28,6 +28,7 @@ use tracing::{debug, warn};
 use super::{
     connection::{Connections, Stalled},
     health::Health,
+    overload::{self, Overload},
     pulse::Pulse,
     reply::Reply,
     viewer,
@@ -49,6 +50,7 @@ const BEAT: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 struct Service {
     board: Arc<Board>,
+    overload: Overload,
     router: Router,
     work: Handle,
 }
@@ -59,6 +61,7 @@ type Accepted = (std::net::TcpStream, OwnedSemaphorePermit);
 /// The shards of a part.
 pub struct Shards {
     hands: Vec<mpsc::Sender<Accepted>>,
+    overload: Overload,
     tracker: TaskTracker,
 }
 
@@ -74,12 +77,18 @@ impl Shards {
         health: &Health,
         stop: &CancellationToken,
         stalled: &Stalled,
+        overload: &Overload,
     ) -> anyhow::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut shards = Self { hands: Vec::new(), tracker: TaskTracker::new() };
+        let mut shards = Self { hands: Vec::new(), overload: overload.clone(), tracker: TaskTracker::new() };
         for _ in 0..cores.saturating_sub(1).max(1) {
             let (hand, taken) = mpsc::channel(HANDED_OVER);
-            let service = Service { board: board.clone(), router: router.clone(), work: Handle::current() };
+            let service = Service {
+                board: board.clone(),
+                overload: overload.clone(),
+                router: router.clone(),
+                work: Handle::current(),
+            };
             let (pulse, token) = (Pulse::new(), shards.tracker.token());
             let runtime =
                 Builder::new_current_thread().enable_all().build().context("can't start a shard")?;
@@ -126,8 +135,13 @@ impl Shards {
     /// Accepts until `stop`, then waits for the shards to finish what is open.
     async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
         let offered = handover::offer(&[&listener]);
-        let places = Arc::new(Semaphore::new(places()));
+        let most = places();
+        let places = Arc::new(Semaphore::new(most));
         loop {
+            self.overload.places(places.available_permits(), most);
+            if self.overload.is_full() {
+                sleep(overload::PACE).await;
+            }
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = accept(&listener, &places) => accepted,
@@ -184,10 +198,14 @@ async fn shard(
     stop: CancellationToken,
 ) {
     let mut beats = interval(BEAT);
+    let mut load = service.overload.shard();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = beats.tick() => pulse.beat(),
+            _ = beats.tick() => {
+                pulse.beat();
+                load.look();
+            }
             accepted = taken.recv() => match accepted {
                 Some((stream, place)) => connect(stream, place, service.clone(), &open),
                 None => break,
@@ -206,7 +224,7 @@ fn connect(stream: std::net::TcpStream, place: OwnedSemaphorePermit, service: Se
 }
 
 async fn answer(service: Service, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
-    if let Some(response) = viewer::answer(&service.board, &request) {
+    if let Some(response) = viewer::answer(&service.board, &service.overload, &request) {
         return Ok(response);
     }
     let routed = service.router.oneshot(request.map(Body::new));
@@ -227,7 +245,9 @@ mod tests {
     async fn a_part_of_which_a_task_has_died_ends_and_names_it() {
         let (board, stop) = (Arc::default(), CancellationToken::new());
         let health = Health::default();
-        let shards = Shards::start(&board, &Router::new(), &health, &stop, &Stalled::default()).unwrap();
+        let shards =
+            Shards::start(&board, &Router::new(), &health, &stop, &Stalled::default(), &Overload::default())
+                .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let lives = tokio::spawn(std::future::pending());
         let dies = tokio::spawn(async { panic!("as a fault of the program does") });

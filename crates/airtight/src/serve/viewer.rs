@@ -13,7 +13,7 @@ use airtight_media::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::{condition, index, page, reply::Reply};
+use super::{condition, index, overload::Overload, page, reply::Reply};
 use crate::publish::{Board, Coding, Offer, Published, View};
 
 /// A playlist is current for half a target duration at the most; a cache asks again by its tag.
@@ -30,10 +30,11 @@ const INIT_TYPE: &str = "video/mp4";
 const PAGE_TYPE: &str = "text/html; charset=utf-8";
 
 /// The answer to a viewer's request; `None` if the URL is no viewer's.
-pub fn answer<B>(board: &Board, request: &Request<B>) -> Option<Response<Reply>> {
+pub fn answer<B>(board: &Board, overload: &Overload, request: &Request<B>) -> Option<Response<Reply>> {
     let route = route::parse(request.uri().path(), request.uri().query()).transpose()?;
     let mut response = match (route, request.method()) {
         (Err(error), _) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+        (Ok(Route::Multivariant(_)), &Method::GET | &Method::HEAD) if overload.is_full() => full(overload),
         (Ok(route), &Method::GET | &Method::HEAD) => found(board, &route, request.headers()),
         (Ok(_), &Method::OPTIONS) => preflight(),
         (Ok(_), _) => {
@@ -164,6 +165,17 @@ fn not_yet(signal: &SignalName) -> Response<Reply> {
     let sentence = format!("signal '{signal}' has no media yet, ask again in a second");
     let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &sentence);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// A viewer who begins can come back later; the connection makes room for those who watch.
+fn full(overload: &Overload) -> Response<Reply> {
+    overload.refused();
+    let sentence = "there is no room for new viewers now, ask again in 5 seconds or elsewhere";
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

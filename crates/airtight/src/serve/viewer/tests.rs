@@ -15,7 +15,7 @@ fn board() -> Board {
 fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<Response<Reply>> {
     let request = Request::builder().method(method).uri(path);
     let request = headers.iter().fold(request, |r, (name, value)| r.header(*name, *value));
-    answer(&board(), &request.body(()).unwrap())
+    answer(&board(), &Overload::default(), &request.body(()).unwrap())
 }
 
 fn header<'a>(response: &'a Response<Reply>, name: &str) -> &'a str {
