@@ -11,4 +11,5 @@ pub mod ingest;
 pub mod load;
 pub mod registry;
 pub mod restart;
+pub mod roster;
 pub mod select;

@@ -1,7 +1,4 @@
-//! Which sources are followed: those that were told, those that the reporter names, the peers.
-//!
-//! A source that works is never let go because an answer is empty or missing: only one that no
-//! answer names any more *and* whose feed has been down for a while.
+//! Follows sources: those that were told, those that the reporter names, the peers. Which, says `control::roster`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airtight_control::ingest::{Ingest, PartUrl};
+use airtight_control::{
+    ingest::{Ingest, PartUrl},
+    roster::{MOST, Named, Roster},
+};
 use airtight_media::compose::SourceId;
 use tokio::{
     sync::{mpsc, watch},
@@ -28,19 +28,12 @@ use crate::{
 
 /// Between two questions to the reporter.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A source that nobody names and that is silent for so long is let go.
-const FORGET: Duration = Duration::from_secs(60);
 /// Peers are asked after all packagers: their numbers are higher.
 const FIRST_PEER: u32 = 1 << 16;
-/// Sources at a time.
-const MOST: usize = 128;
 
 #[derive(Debug)]
 struct Source {
     id: SourceId,
-    /// Told on the command line: never let go.
-    always: bool,
-    named: Instant,
     /// Beats with each line of its feed.
     pulse: Pulse,
     task: AbortHandle,
@@ -52,6 +45,8 @@ pub(super) struct Sources {
     news: mpsc::Sender<(SourceId, News)>,
     directory: Directory,
     expected: watch::Sender<BTreeSet<SourceId>>,
+    roster: Roster,
+    began: Instant,
     followed: BTreeMap<PartUrl, Source>,
     next: u32,
 }
@@ -63,29 +58,30 @@ impl Sources {
         directory: Directory,
         expected: watch::Sender<BTreeSet<SourceId>>,
     ) -> Self {
-        Self { client, news, directory, expected, followed: BTreeMap::new(), next: 0 }
+        let (roster, followed) = (Roster::default(), BTreeMap::new());
+        Self { client, news, directory, expected, roster, began: Instant::now(), followed, next: 0 }
     }
 
     /// Follows what was told on the command line.
     pub(super) fn follow_always(&mut self, packagers: &BTreeSet<PartUrl>, peers: &BTreeSet<PartUrl>) {
         for url in packagers {
-            self.follow(url, true);
+            let named = self.roster.tell(url);
+            self.follow(url, named);
         }
         let packagers_end = std::mem::replace(&mut self.next, FIRST_PEER);
         for url in peers {
-            self.follow(url, true);
+            let named = self.roster.tell(url);
+            self.follow(url, named);
         }
         self.next = packagers_end;
         self.publish();
     }
 
-    fn follow(&mut self, url: &PartUrl, always: bool) {
-        if let Some(known) = self.followed.get_mut(url) {
-            known.named = Instant::now();
-            return;
-        }
-        if self.followed.len() >= MOST {
-            return warn!("{url} is not followed: {MOST} sources are the most");
+    fn follow(&mut self, url: &PartUrl, named: Named) {
+        match named {
+            Named::New => {}
+            Named::Known => return,
+            Named::NoPlace => return warn!("{url} is not followed: {MOST} sources are the most"),
         }
         let id = SourceId(self.next);
         self.next += 1;
@@ -93,7 +89,7 @@ impl Sources {
         let pulse = Pulse::new();
         let feed = follow(self.client.clone(), url.clone(), id, self.news.clone(), pulse.clone());
         let task = tokio::spawn(feed).abort_handle();
-        self.followed.insert(url.clone(), Source { id, always, named: Instant::now(), pulse, task });
+        self.followed.insert(url.clone(), Source { id, pulse, task });
     }
 
     /// Asks the reporter again and again; `last` is the last good answer that is known.
@@ -129,7 +125,8 @@ impl Sources {
         for ingest in answer {
             board.declare(&ingest.signal);
             for url in &ingest.packagers {
-                self.follow(url, false);
+                let named = self.roster.name(url, self.began.elapsed());
+                self.follow(url, named);
             }
         }
         self.publish();
@@ -137,15 +134,14 @@ impl Sources {
 
     /// Lets go of what nobody has named, and what has said nothing, for a while.
     fn forget(&mut self) {
-        self.followed.retain(|url, source| {
-            let silent = source.named.elapsed().min(source.pulse.age());
-            if source.always || silent <= FORGET {
-                return true;
-            }
+        let silent =
+            |url: &PartUrl| self.followed.get(url).map_or(Duration::MAX, |source| source.pulse.age());
+        for url in self.roster.forget(self.began.elapsed(), silent) {
             info!("{url} is no longer followed: it is silent and not named any more");
-            source.task.abort();
-            false
-        });
+            if let Some(source) = self.followed.remove(&url) {
+                source.task.abort();
+            }
+        }
         self.publish();
     }
 
@@ -223,13 +219,5 @@ mod tests {
     fn an_answer_holds_only_if_there_was_one() {
         assert_eq!(meanwhile(&[]), "and none is kept: only --packagers and --peers are followed");
         assert_eq!(meanwhile(&answer(&[1])), "its last good one holds");
-    }
-
-    #[tokio::test]
-    async fn only_so_many_sources_are_followed() {
-        let (mut sources, _heard) = sources();
-        let ports: Vec<u16> = (1..=200).collect();
-        sources.take(&answer(&ports), &Board::default());
-        assert_eq!(sources.followed.len(), MOST);
     }
 }
