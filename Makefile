@@ -2,6 +2,7 @@
 # make test     runs all tests        make lint   checks form, lints, docs and types
 # make bench    runs the benchmarks   make clean  removes what was built
 # make matrix   joins encoders' media at 50 places for each rate, codec and input
+# make drill    breaks a system part by part and judges it by what viewers see
 # make fuzz     fuzzes every reader of what comes from outside
 #
 # make run-local-worker|server1|server2|discovery|reporter|origin   one part, from source
@@ -82,6 +83,11 @@ bench: setup-bench $(AIRTIGHT)
 .PHONY: matrix
 matrix: setup-test
 	JOINS=50 $(CARGO) test --locked -p airtight --bin airtight joins
+
+# What is tried, and how: make drill DRILL='--quick', or --random 50 --seed 7 --duration 10m
+.PHONY: drill
+drill: $(AIRTIGHT)
+	$(AIRTIGHT) drill --report target/drill $(DRILL)
 
 # Ten minutes for each target; longer or shorter: make fuzz SECONDS_EACH=60
 .PHONY: fuzz

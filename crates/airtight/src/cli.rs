@@ -30,6 +30,9 @@ impl Command {
 
 /// Settings that every command reads.
 pub const EVERYWHERE: &[&str] = &["config", "log-format", "log"];
+/// Where the parts of a system listen.
+pub const PORTS: &[&str] =
+    &["server-one-port", "server-two-port", "reporter-port", "origin-port", "origin-two-port"];
 /// How media are encoded.
 pub const ENCODING: &[&str] =
     &["segment", "parts", "video-codec", "b-frames", "audio-codec", "audio-rate", "audio-channels", "ffmpeg"];
@@ -40,22 +43,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "up",
         about: "Run the whole system, supervised, and print what to open",
-        keys: &[
-            &[
-                "signal",
-                "input",
-                "run-dir",
-                "host",
-                "server-one-port",
-                "server-two-port",
-                "reporter-port",
-                "origin-port",
-                "origin-two-port",
-                "only",
-            ],
-            ENCODING,
-            KEEPING,
-        ],
+        keys: &[&["signal", "input", "run-dir", "host", "only"], PORTS, ENCODING, KEEPING],
     },
     Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &[&["run-dir"]] },
     Command {
@@ -88,6 +76,11 @@ const COMMANDS: &[Command] = &[
         name: "watch",
         about: "Watch one or more servers as a strict viewer; any fault is the exit status",
         keys: &[&["json", "seconds", "every", "player", "frames", "ffmpeg"]],
+    },
+    Command {
+        name: "drill",
+        about: "Break a system of its own part by part; what viewers notice is the exit status",
+        keys: &[&["only", "quick", "random", "seed", "duration", "report", "window", "ffmpeg"], PORTS],
     },
 ];
 
@@ -165,7 +158,7 @@ fn flag(key: &Key) -> Arg {
     match key.name {
         "once" | "spool" => arg.num_args(0..=1).default_missing_value("true").action(ArgAction::Set),
         // The next word may be a URL.
-        "json" | "frames" => {
+        "json" | "frames" | "quick" => {
             arg.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)
         }
         _ => arg.action(ArgAction::Set),

@@ -30,7 +30,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "input",
-        help: "Media file, folder of media files, or 'testsrc' for the generated programme [default: ./input]",
+        help: "Media file, folder of media files, 'testsrc' for the generated programme, or 'testsrc-small' for it at \
+               640x360 [default: ./input]",
     },
     Key {
         name: "output",
@@ -92,7 +93,16 @@ pub const KEYS: &[Key] = &[
     Key { name: "reporter-port", help: "Port of the reporter in `up`, 0 for any [default: 2000]" },
     Key { name: "origin-port", help: "Port of origin 1 in `up`, 0 for any [default: 8000]" },
     Key { name: "origin-two-port", help: "Port of origin 2 in `up`, 0 for any [default: 8001]" },
-    Key { name: "only", help: "Parts that `up` runs, separated by commas [default: all]" },
+    Key {
+        name: "only",
+        help: "Parts that `up` runs, or cells that `drill` tries as fault@component, * for any; separated by commas \
+               [default: all]",
+    },
+    Key { name: "quick", help: "true to try a choice of cells, in five minutes [default: false]" },
+    Key { name: "random", help: "Faults that strike at random times in place of the cells, 1 to 10000" },
+    Key { name: "seed", help: "Of the random times and faults; a seed gives the same again [default: any]" },
+    Key { name: "duration", help: "Time in which the random faults strike, 10s to 24h [default: 10m]" },
+    Key { name: "report", help: "Folder for drill.json, drill.md and the parts' logs [default: none]" },
     Key {
         name: "once",
         help: "true for one round of discovery whose outcome is the exit status [default: false]",

@@ -4,6 +4,7 @@ mod child;
 mod cli;
 mod config;
 mod discovery;
+mod drill;
 mod end;
 mod http;
 mod log;
@@ -52,6 +53,7 @@ fn run(invocation: &Invocation) -> anyhow::Result<()> {
     let outcome = match invocation.command.as_str() {
         "up" => up::run(settings),
         "down" => up::down::run(settings),
+        "drill" => drill::run(settings),
         "discovery" => discovery::run(settings),
         "origin" => origin::run(settings),
         "packager" => packager::run(settings),

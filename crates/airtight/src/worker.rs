@@ -47,6 +47,7 @@ use codec::Sound;
 use command::{Pace, Start};
 use config::Config;
 use event::Event;
+use generated::Size;
 pub use probe::media_in;
 use run::{EncoderRun, Ended, Plan};
 use scratch::Scratch;
@@ -60,7 +61,9 @@ use slate::Prepared;
 use source::Source;
 
 /// The input that stands for the generated programme.
-pub const GENERATED: &str = "testsrc";
+pub const GENERATED: &str = Size::Full.input();
+/// The same in small.
+pub const SMALL: &str = Size::Small.input();
 /// Media is kept in memory for this long, for packagers that come back.
 const SHELF_MS: u64 = 60_000;
 /// From the start of ffmpeg to the first number of an era that is waited for: more than it takes to its first
@@ -91,6 +94,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 /// What is encoded.
 enum Input {
     Generated {
+        size: Size,
         text: bool,
         sound: Sound,
     },
@@ -104,7 +108,7 @@ enum Input {
 impl Input {
     fn source(&self) -> Source {
         match self {
-            Self::Generated { sound, .. } => generated::source(*sound),
+            Self::Generated { size, sound, .. } => size.source(*sound),
             Self::File { file, .. } => file.source,
         }
     }
@@ -112,7 +116,7 @@ impl Input {
     /// What a run from `start` reads; its lists are written.
     fn feed(&self, start: &Start) -> std::io::Result<command::Feed> {
         match self {
-            Self::Generated { text, sound } => Ok(generated::feed(start, *text, *sound)),
+            Self::Generated { size, text, sound } => Ok(size.feed(start, *text, *sound)),
             Self::File { file, folder } => {
                 let feed = file.feed(start, &folder.display().to_string());
                 write(&feed.lists, folder).map(|()| feed)
@@ -184,7 +188,7 @@ async fn look(config: &Config) -> Result<Option<(PathBuf, file::File)>, SettingE
     let (video, audio) = (config.video.encoder(), config.sound.encoder());
     probe::encoder(&config.ffmpeg, video, "video-codec", config.video).await?;
     probe::encoder(&config.ffmpeg, audio, "audio-codec", config.sound.codec).await?;
-    if config.input == GENERATED {
+    if Size::of(&config.input).is_some() {
         return Ok(None);
     }
     let path = probe::find(Path::new(&config.input), &config.signal)?;
@@ -199,8 +203,9 @@ async fn prepare(config: &Config, scratch: &Path) -> anyhow::Result<(Input, Vec<
         writable(root, &config.signal)?;
     }
     let text = probe::draws_text(&config.ffmpeg).await;
+    let size = Size::of(&config.input).unwrap_or(Size::Full);
     let input = match media {
-        None => Input::Generated { text, sound: config.sound },
+        None => Input::Generated { size, text, sound: config.sound },
         Some((path, file)) => {
             link(&file, &path, scratch).context("cannot write the lists that ffmpeg reads")?;
             info!("Input is {}", path.display());

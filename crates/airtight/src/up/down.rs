@@ -36,12 +36,20 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     })
 }
 
-enum Ended {
+/// What there was to end.
+#[derive(Debug)]
+pub enum Ended {
+    /// Nothing ran.
     Nothing,
+    /// Parts, or their supervisor.
     System,
 }
 
-async fn down(folder: &Folder) -> anyhow::Result<Ended> {
+/// Ends the system of a folder and waits until nothing of it runs.
+///
+/// # Errors
+/// If a supervisor can't be ended.
+pub async fn down(folder: &Folder) -> anyhow::Result<Ended> {
     if !folder.exists() {
         return Ok(Ended::Nothing);
     }

@@ -2,6 +2,7 @@
 //!
 //! In the lowest twelfth of the picture lie 16 equal cells, black for 0 and white for 1, the lowest bit
 //! left: the index of the picture since 1970, modulo 65536. Instruments read it to tell pictures apart.
+//! [`Size::Small`] is the same picture in a quarter of the area, for machines that have other work to do.
 
 use std::num::NonZeroU32;
 
@@ -22,6 +23,50 @@ const CELLS: u32 = 16;
 /// The moving square and how many pixels it moves from picture to picture.
 const SQUARE: u32 = 96;
 const STEP: u32 = 4;
+
+/// How large the picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// 1280×720.
+    Full,
+    /// 640×360.
+    Small,
+}
+
+impl Size {
+    /// The input that stands for the programme in this size.
+    pub const fn input(self) -> &'static str {
+        match self {
+            Self::Full => "testsrc",
+            Self::Small => "testsrc-small",
+        }
+    }
+
+    /// The size that an input stands for; none if it is a path.
+    pub fn of(input: &str) -> Option<Self> {
+        [Self::Full, Self::Small].into_iter().find(|size| size.input() == input)
+    }
+
+    /// What the source in full has, in this size.
+    pub fn source(self, sound: Sound) -> Source {
+        let full = source(sound);
+        let shrink = |picture: Picture| Picture { width: WIDTH / 2, height: HEIGHT / 2, ..picture };
+        match self {
+            Self::Full => full,
+            Self::Small => Source { picture: full.picture.map(shrink), ..full },
+        }
+    }
+
+    /// The filters of a run from `start`, in this size.
+    pub fn feed(self, start: &Start, text: bool, sound: Sound) -> Feed {
+        let full = feed(start, text, sound);
+        let shrink = |video| format!("{video},scale={}:{}:flags=area", WIDTH / 2, HEIGHT / 2);
+        match self {
+            Self::Full => full,
+            Self::Small => Feed { video: full.video.map(shrink), ..full },
+        }
+    }
+}
 
 /// What the generated programme has; its sound is encoded as `sound`.
 pub fn source(sound: Sound) -> Source {
@@ -89,6 +134,19 @@ mod tests {
         assert!(video.contains("floor((N+7)/pow(2,X))"), "{video}");
         assert!(video.contains(&format!("mod((n+{})*4,1184)", 65_536_007 % 1184)), "{video}");
         assert!(!video.contains("drawtext"));
+    }
+
+    #[test]
+    fn the_small_programme_is_the_same_in_a_quarter_of_the_area() {
+        let aac = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
+        let start = Start { picture: 7, block: 3 };
+        let (full, small) = (feed(&start, false, aac), Size::Small.feed(&start, false, aac));
+        assert_eq!(small.video, full.video.map(|video| format!("{video},scale=640:360:flags=area")));
+        assert_eq!(small.audio, full.audio);
+        let picture = Size::Small.source(aac).picture.unwrap();
+        assert_eq!((picture.width, picture.height), (640, 360));
+        assert_eq!(Size::of("testsrc-small"), Some(Size::Small));
+        assert_eq!(Size::of("film.mp4"), None);
     }
 
     #[test]

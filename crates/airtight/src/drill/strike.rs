@@ -1,0 +1,101 @@
+//! One fault, made in a running system.
+
+use std::fs;
+
+use airtight_lab::drill::matrix::{Cell, Component, Fault};
+use anyhow::Context as _;
+use rustix::process::Signal;
+use tokio::time::{Duration, sleep};
+
+use super::system::System;
+use crate::child::process::{Handle, Process};
+
+/// Strikes what the cell names, waits as long as the fault lasts, and takes it away. What is done goes to `tell`.
+///
+/// # Errors
+/// What is to be struck does not run, or can't be.
+pub async fn strike(
+    system: &System,
+    cell: Cell,
+    lasts: Duration,
+    tell: impl Fn(String),
+) -> anyhow::Result<()> {
+    let mut struck = Vec::new();
+    for part in cell.component.parts() {
+        struck.extend(targets(system, cell.fault, part)?.into_iter().map(|target| (*part, target)));
+    }
+    let signal = match cell.fault {
+        Fault::Kill => Signal::KILL,
+        Fault::Terminate => Signal::TERM,
+        Fault::Freeze | Fault::Stall => Signal::STOP,
+    };
+    for (part, target) in &struck {
+        target.signal(signal).with_context(|| format!("cannot strike {part}"))?;
+        tell(format!("{} {part}, process {}", cell.fault.name(), target.process().pid));
+    }
+    if lasts.is_zero() {
+        return Ok(());
+    }
+    sleep(lasts).await;
+    match (cell.fault, cell.component) {
+        (Fault::Kill, Component::Supervisor) => {
+            system.supervise().await.context("no other supervisor can be started")?;
+            tell("another supervisor runs".to_owned());
+        }
+        _ => struck.iter().for_each(|(part, target)| release(part, target, &tell)),
+    }
+    Ok(())
+}
+
+/// Lets what was frozen go on, if nobody killed it.
+fn release(part: &str, target: &Handle, tell: &impl Fn(String)) {
+    let pid = target.process().pid;
+    if target.process().lives() {
+        let _ = target.signal(Signal::CONT);
+        tell(format!("{part}, process {pid}, goes on"));
+    } else {
+        tell(format!("{part}, process {pid}, is gone"));
+    }
+}
+
+/// The processes that a fault in a part strikes.
+fn targets(system: &System, fault: Fault, part: &str) -> anyhow::Result<Vec<Handle>> {
+    let process = system.hold(part)?.with_context(|| format!("{part} does not run"))?;
+    if fault != Fault::Stall {
+        return Ok(vec![process]);
+    }
+    let mut encoders = Vec::new();
+    for child in children(process.process().pid)? {
+        encoders.extend(child.open()?);
+    }
+    anyhow::ensure!(!encoders.is_empty(), "{part} has no encoder that runs");
+    Ok(encoders)
+}
+
+/// The processes whose parent is `parent`.
+fn children(parent: i32) -> anyhow::Result<Vec<Process>> {
+    let entries = fs::read_dir("/proc").context("cannot look at processes")?;
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let of_parent = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // proc(5): the name is in parentheses and may hold anything; state and parent follow it.
+        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields);
+        fields.and_then(|fields| fields.split(' ').nth(1)?.parse().ok()) == Some(parent)
+    };
+    Ok(pids.filter(of_parent).filter_map(Process::of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn children_are_found_by_their_parent() {
+        let mut child = tokio::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = i32::try_from(child.id().unwrap()).unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(children(own).unwrap().iter().any(|process| process.pid == pid));
+        assert!(children(pid).unwrap().is_empty());
+        child.kill().await.unwrap();
+    }
+}

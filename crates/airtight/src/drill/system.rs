@@ -1,0 +1,163 @@
+//! The system that is drilled: one of `airtight up`, in a folder of its own.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use airtight_lab::drill::matrix::SUPERVISOR;
+use anyhow::{Context as _, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::{process::Child, time::sleep};
+
+use crate::{
+    child::{self, process::Handle},
+    config::SettingError,
+    log,
+    up::{
+        down,
+        folder::Folder,
+        logs,
+        plan::{Part, Ports},
+    },
+    worker,
+};
+
+/// Exit code of a program that can't go on with what it was given.
+const UNUSABLE: i32 = 2;
+/// Between two looks at a supervisor that starts.
+const POLL: Duration = Duration::from_millis(20);
+/// For one that was ended and has not gone.
+const LEFTOVERS: Duration = Duration::from_secs(5);
+/// The programme that is played.
+const SIGNAL: &str = "live01";
+
+/// A running system. [`System::end`] leaves nothing of it.
+#[derive(Debug)]
+pub struct System {
+    temporary: TempDir,
+    folder: Folder,
+    args: Vec<String>,
+    /// The last supervisor that was started, which reaps itself.
+    supervisor: Mutex<Option<Child>>,
+}
+
+impl System {
+    /// A folder for a system whose parts listen on these ports, 0 for any, and whose playlists offer `window`.
+    ///
+    /// # Errors
+    /// There can be no temporary folder.
+    pub fn new(ports: &[(&str, u16)], window: Duration) -> anyhow::Result<Self> {
+        let temporary = tempfile::Builder::new().prefix("airtight-drill-").tempdir();
+        let temporary = temporary.context("cannot make a temporary folder")?;
+        let run = temporary.path().join("run");
+        let mut args = vec!["up".to_owned(), format!("--run-dir={}", run.display())];
+        args.extend([
+            format!("--input={}", worker::SMALL),
+            format!("--signal={SIGNAL}"),
+            "--host=127.0.0.1".to_owned(),
+            "--only=".to_owned(),
+            format!("--window={}", window.as_secs()),
+        ]);
+        args.extend(ports.iter().map(|(key, port)| format!("--{key}={port}")));
+        Ok(Self { temporary, folder: Folder::new(run), args, supervisor: Mutex::default() })
+    }
+
+    /// Starts a supervisor, which starts or adopts the parts, and waits until it is on record.
+    ///
+    /// # Errors
+    /// A [`SettingError`] if it can't work with what it was given, in its own words.
+    pub async fn supervise(&self) -> anyhow::Result<()> {
+        let said = self.temporary.path().join("up.log");
+        let stderr = File::options().create(true).append(true).open(&said).context("cannot write a log")?;
+        let up = child::Command::of_this_binary().args(&self.args).own_session();
+        let up = up.stdout(std::process::Stdio::null()).stderr(stderr).spawn().await?;
+        let pid = up.id().map(u32::cast_signed);
+        *self.supervisor.lock().unwrap_or_else(PoisonError::into_inner) = Some(up);
+        loop {
+            if let Some(up) = self.folder.read_up().filter(|up| Some(up.process.pid) == pid)
+                && up.process.lives()
+            {
+                return Ok(());
+            }
+            if let Some(code) = self.exit_code()? {
+                let words = logs::last_line(&said).unwrap_or_default();
+                let words = words.strip_prefix(log::SPEAKER).unwrap_or(&words).to_owned();
+                match code {
+                    UNUSABLE => bail!(SettingError::new(words)),
+                    _ => bail!("`airtight up` ended: {words}"),
+                }
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// How the last supervisor ended; none while it runs.
+    fn exit_code(&self) -> anyhow::Result<Option<i32>> {
+        let mut supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = supervisor.as_mut().map(Child::try_wait).transpose()?.flatten();
+        Ok(status.map(|status| status.code().unwrap_or(-1)))
+    }
+
+    /// The ports that the parts listen on.
+    pub fn ports(&self) -> Ports {
+        self.folder.read_up().map(|up| up.ports()).unwrap_or_default()
+    }
+
+    /// Of a path below the programme, the URL on a part.
+    pub fn url(&self, part: Part, path: &str) -> String {
+        self.root_url(part, &format!("{SIGNAL}/{path}"))
+    }
+
+    /// The URL of a path on a part.
+    pub fn root_url(&self, part: Part, path: &str) -> String {
+        let port = self.ports().get(&part).copied().unwrap_or(0);
+        format!("http://127.0.0.1:{port}/{path}")
+    }
+
+    /// Takes hold of a part, or of the supervisor, by name; none if it does not run.
+    ///
+    /// # Errors
+    /// The system's, if there can be no further descriptor.
+    pub fn hold(&self, name: &str) -> anyhow::Result<Option<Handle>> {
+        let process = match name {
+            SUPERVISOR => self.folder.read_up().map(|up| up.process),
+            part => child::process::Process::read(&self.folder.record(part)),
+        };
+        Ok(process.map(child::process::Process::open).transpose()?.flatten())
+    }
+
+    /// Where the parts and the supervisor write their logs.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let parts = Part::ALL.map(|part| self.folder.log(part));
+        parts.into_iter().chain([self.temporary.path().join("up.log")]).collect()
+    }
+
+    /// Where all of it lies.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Ends all of it, whatever state it is in, and removes its folder.
+    ///
+    /// # Errors
+    /// If a supervisor can't be ended.
+    pub async fn end(self) -> anyhow::Result<()> {
+        let names = Part::ALL.map(Part::name).into_iter().chain([SUPERVISOR]);
+        // What is frozen hears no request to end.
+        for handle in names.filter_map(|name| self.hold(name).ok().flatten()) {
+            let _ = handle.signal(Signal::CONT);
+        }
+        let ended = down::down(&self.folder).await.map(drop);
+        let last = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut last) = last {
+            // One that was not on record yet; any other has ended.
+            let _ = last.start_kill();
+            let _ = tokio::time::timeout(LEFTOVERS, last.wait()).await;
+        }
+        ended
+    }
+}

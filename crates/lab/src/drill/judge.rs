@@ -1,0 +1,214 @@
+//! What viewers saw, held against the bars.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::Serialize;
+
+use super::matrix::{Cell, Component};
+use crate::{
+    player::whole_millis,
+    watch::{Report, Server},
+};
+
+/// What viewers may notice. All that is not mentioned here they may not notice at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Slate instead of the programme.
+    pub slate: Duration,
+    /// Servers whose own viewers have to ask again: a connection belongs to the server it leads to.
+    pub struck: BTreeSet<String>,
+}
+
+/// Target durations of slate beyond the time without a path: the segment that was cut, the one in which the
+/// programme comes back, and one for an encoder to start.
+const AROUND: u32 = 3;
+
+impl Allowed {
+    /// What a cell allows; `target` is the target duration.
+    pub fn of(cell: Cell, target: Duration) -> Self {
+        let pathless = cell.component.is_pair().then(|| cell.lasts());
+        Self::during(pathless, cell.component.parts().iter().copied(), target)
+    }
+
+    /// What is allowed while parts are struck and no path is left for some time.
+    pub fn during<'a>(
+        pathless: Option<Duration>,
+        struck: impl IntoIterator<Item = &'a str>,
+        target: Duration,
+    ) -> Self {
+        let slate = pathless.map_or(Duration::ZERO, |time| time + AROUND * target);
+        Self { slate, struck: struck.into_iter().map(str::to_owned).collect() }
+    }
+}
+
+/// Where a figure may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bar {
+    /// Not above.
+    AtMost(u64),
+    /// Not below.
+    AtLeast(u64),
+    /// Anywhere: it is told, not judged.
+    Open,
+}
+
+/// One figure of a trial, with its bar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figure {
+    /// What is counted, and its unit; [`LEGEND`] says it in full.
+    pub what: &'static str,
+    /// The worst of all viewers, or the sum where things are counted.
+    pub is: u64,
+    /// Where it may lie.
+    pub bar: Bar,
+}
+
+impl Figure {
+    /// Whether it lies where it may.
+    pub const fn holds(&self) -> bool {
+        match self.bar {
+            Bar::AtMost(most) => self.is <= most,
+            Bar::AtLeast(least) => self.is >= least,
+            Bar::Open => true,
+        }
+    }
+}
+
+/// The figures, and what they count.
+pub const LEGEND: [(&str, &str); 14] = [
+    ("stall ms", "how long the picture stood still, of the viewer who had it worst"),
+    ("fatal", "requests that the player gave up, of all viewers"),
+    ("asked again", "requests that failed, of the viewers whose own server was not struck"),
+    ("own server", "requests that failed, of those whose own server was; players ask again"),
+    ("missing ms", "media that was stepped over, of the viewer who had it worst"),
+    ("lost", "frames of the programme that were not shown, of all viewers"),
+    ("repeated", "frames of the programme that were shown again, of all viewers"),
+    ("no code", "frames that were to show the programme and did not, of all viewers"),
+    ("discont.", "discontinuities that were played, of all viewers"),
+    ("slate ms", "slate in place of the programme, of the viewer who had it worst"),
+    ("rules", "rules of HLS that were broken, of all servers judged as one"),
+    ("buffer ms", "the smallest buffer of any viewer"),
+    ("drift ms", "by how much the latency changed, of the viewer who had it worst"),
+    ("unseen", "viewers that saw nothing at all"),
+];
+
+/// The figures of a watch of servers, which are named in the order of the report.
+pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure> {
+    let servers = &report.servers;
+    let worst = |of: fn(&Server) -> u64| servers.iter().map(of).max().unwrap_or(0);
+    let sum = |of: fn(&Server) -> u64| servers.iter().map(of).sum::<u64>();
+    let (own, others): (Vec<_>, Vec<_>) =
+        servers.iter().zip(names).partition(|(_, name)| allowed.struck.contains(**name));
+    let asked = |of: &[(&Server, &&str)]| of.iter().map(|(server, _)| server.faults).sum();
+    let smallest = servers.iter().map(|server| server.noticed.smallest_buffer_ms.unwrap_or(0)).min();
+    let none = |what, is| Figure { what, is, bar: Bar::AtMost(0) };
+    vec![
+        none("stall ms", worst(|server| server.noticed.stall_ms)),
+        none("fatal", sum(|server| server.fatal)),
+        none("asked again", asked(&others)),
+        Figure { what: "own server", is: asked(&own), bar: Bar::Open },
+        none("missing ms", worst(|server| server.noticed.skipped_ms)),
+        none("lost", sum(|server| server.frames.map_or(0, |frames| frames.lost))),
+        none("repeated", sum(|server| server.frames.map_or(0, |frames| frames.repeated))),
+        none("no code", sum(|server| server.frames.map_or(0, |frames| frames.unreadable))),
+        none("discont.", sum(|server| server.discontinuities as u64)),
+        Figure {
+            what: "slate ms",
+            is: worst(|server| server.slate_ms),
+            bar: Bar::AtMost(whole_millis(allowed.slate)),
+        },
+        none("rules", report.violations.values().sum()),
+        Figure { what: "buffer ms", is: smallest.unwrap_or(0), bar: Bar::AtLeast(1) },
+        none("drift ms", worst(|server| server.noticed.drift_ms.unwrap_or(0).unsigned_abs())),
+        none("unseen", sum(|server| u64::from(server.segments == 0 || server.noticed.played_ms == 0))),
+    ]
+}
+
+/// The servers of a system that viewers are pointed at.
+pub const SERVERS: [&str; 4] = ["server1", "server2", "origin1", "origin2"];
+
+/// Whether viewers are connected to what is struck.
+pub fn strikes_viewers(component: Component) -> bool {
+    component.parts().iter().any(|part| SERVERS.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{drill::matrix::Fault, frames::Shown, player::Noticed};
+
+    const TARGET: Duration = Duration::from_secs(2);
+
+    fn sound() -> Report {
+        let noticed = Noticed {
+            start_ms: Some(100),
+            played_ms: 12_000,
+            smallest_buffer_ms: Some(3000),
+            drift_ms: Some(0),
+            ..Noticed::default()
+        };
+        let frames = Some(Shown { frames: 300, ..Shown::default() });
+        let server = Server { segments: 9, noticed, frames, ..Server::default() };
+        Report { watched_ms: 16_000, servers: vec![server; 4], violations: BTreeMap::new() }
+    }
+
+    /// What does not hold in a cell, after `change` of a sound report.
+    fn missed(fault: Fault, component: Component, change: impl FnOnce(&mut Report)) -> Vec<&'static str> {
+        let mut report = sound();
+        change(&mut report);
+        let allowed = Allowed::of(Cell { fault, component }, TARGET);
+        let figures = figures(&report, &SERVERS, &allowed);
+        figures.iter().filter(|figure| !figure.holds()).map(|figure| figure.what).collect()
+    }
+
+    #[test]
+    fn each_thing_that_a_viewer_notices_misses_a_bar() {
+        type Change = fn(&mut Server);
+        let cases: [(Change, &[&str]); 12] = [
+            (|_| {}, &[]),
+            (|server| server.noticed.stall_ms = 1, &["stall ms"]),
+            (|server| server.fatal = 1, &["fatal"]),
+            (|server| server.faults = 1, &["asked again"]),
+            (|server| server.noticed.skipped_ms = 1, &["missing ms"]),
+            (|server| server.frames.as_mut().unwrap().lost = 1, &["lost"]),
+            (|server| server.frames.as_mut().unwrap().repeated = 1, &["repeated"]),
+            (|server| server.discontinuities = 1, &["discont."]),
+            (|server| server.slate_ms = 1, &["slate ms"]),
+            (|server| server.noticed.smallest_buffer_ms = Some(0), &["buffer ms"]),
+            (|server| server.noticed.drift_ms = Some(-1), &["drift ms"]),
+            (|server| server.noticed.played_ms = 0, &["unseen"]),
+        ];
+        for (change, expected) in cases {
+            let found = missed(Fault::Kill, Component::WorkerA, |report| change(&mut report.servers[2]));
+            assert_eq!(found, expected);
+        }
+        let broken = |report: &mut Report| _ = report.violations.insert("segment-fixed", 1);
+        assert_eq!(missed(Fault::Kill, Component::Reporter, broken), ["rules"]);
+    }
+
+    #[test]
+    fn every_figure_has_its_legend() {
+        let figures = figures(&sound(), &SERVERS, &Allowed::default());
+        assert!(figures.iter().map(|figure| figure.what).eq(LEGEND.map(|(what, _)| what)));
+    }
+
+    #[test]
+    fn viewers_of_the_server_that_is_struck_may_ask_it_again_and_no_others() {
+        let asks = |server: usize| move |report: &mut Report| report.servers[server].faults = 3;
+        assert!(missed(Fault::Kill, Component::Origin1, asks(2)).is_empty());
+        assert_eq!(missed(Fault::Kill, Component::Origin1, asks(3)), ["asked again"]);
+        assert!(missed(Fault::Kill, Component::Servers, asks(0)).is_empty());
+    }
+
+    #[test]
+    fn without_a_path_the_slate_lasts_as_long_as_the_fault_and_three_segments() {
+        let slate = |millis: u64| move |report: &mut Report| report.servers[2].slate_ms = millis;
+        assert!(missed(Fault::Kill, Component::Workers, slate(6000)).is_empty());
+        assert_eq!(missed(Fault::Kill, Component::Workers, slate(6001)), ["slate ms"]);
+        assert!(missed(Fault::Freeze, Component::Servers, slate(11_000)).is_empty());
+        assert_eq!(missed(Fault::Freeze, Component::Servers, slate(11_001)), ["slate ms"]);
+    }
+}

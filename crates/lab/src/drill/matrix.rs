@@ -1,0 +1,283 @@
+//! The cells: a fault, and what it strikes.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// What happens to a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It dies at once (SIGKILL).
+    Kill,
+    /// It is asked to end (SIGTERM).
+    Terminate,
+    /// It stands still (SIGSTOP), and goes on later if nobody killed it.
+    Freeze,
+    /// Its encoder stands still (SIGSTOP of its ffmpeg), and goes on later if nobody killed it.
+    Stall,
+}
+
+/// What is struck: a part, both of a pair, or the supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Component {
+    /// The first encoder.
+    WorkerA,
+    /// The second encoder.
+    WorkerB,
+    /// Both encoders.
+    Workers,
+    /// The first packager.
+    Server1,
+    /// The second packager.
+    Server2,
+    /// Both packagers.
+    Servers,
+    /// Who tells the reporter what is ingested.
+    Discovery,
+    /// Who answers which signals there are.
+    Reporter,
+    /// The first origin.
+    Origin1,
+    /// The second origin.
+    Origin2,
+    /// Who starts the parts again.
+    Supervisor,
+}
+
+/// One fault in one component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// What happens.
+    pub fault: Fault,
+    /// To what.
+    pub component: Component,
+}
+
+/// The name by which the supervisor is struck; it is no part that another supervises.
+pub const SUPERVISOR: &str = "supervisor";
+
+impl Fault {
+    /// All there are, in the order in which they are tried.
+    pub const ALL: [Self; 4] = [Self::Kill, Self::Terminate, Self::Freeze, Self::Stall];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Terminate => "terminate",
+            Self::Freeze => "freeze",
+            Self::Stall => "stall",
+        }
+    }
+
+    /// How it is made, in a few words.
+    pub const fn means(self) -> &'static str {
+        match self {
+            Self::Kill => "SIGKILL",
+            Self::Terminate => "SIGTERM",
+            Self::Freeze => "SIGSTOP, and SIGCONT 5 s later if it still lives",
+            Self::Stall => "SIGSTOP of its ffmpeg, and SIGCONT 5 s later if it still lives",
+        }
+    }
+}
+
+impl Component {
+    /// All there are, along the way of a frame.
+    pub const ALL: [Self; 11] = [
+        Self::WorkerA,
+        Self::WorkerB,
+        Self::Workers,
+        Self::Server1,
+        Self::Server2,
+        Self::Servers,
+        Self::Discovery,
+        Self::Reporter,
+        Self::Origin1,
+        Self::Origin2,
+        Self::Supervisor,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WorkerA => "worker-a",
+            Self::WorkerB => "worker-b",
+            Self::Workers => "workers",
+            Self::Server1 => "server1",
+            Self::Server2 => "server2",
+            Self::Servers => "servers",
+            Self::Discovery => "discovery",
+            Self::Reporter => "reporter",
+            Self::Origin1 => "origin1",
+            Self::Origin2 => "origin2",
+            Self::Supervisor => SUPERVISOR,
+        }
+    }
+
+    /// The parts that are struck, all in one moment.
+    pub const fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::WorkerA => &["worker-a"],
+            Self::WorkerB => &["worker-b"],
+            Self::Workers => &["worker-a", "worker-b"],
+            Self::Server1 => &["server1"],
+            Self::Server2 => &["server2"],
+            Self::Servers => &["server1", "server2"],
+            Self::Discovery => &["discovery"],
+            Self::Reporter => &["reporter"],
+            Self::Origin1 => &["origin1"],
+            Self::Origin2 => &["origin2"],
+            Self::Supervisor => &[SUPERVISOR],
+        }
+    }
+
+    /// Whether it has encoders.
+    pub const fn encodes(self) -> bool {
+        matches!(self, Self::WorkerA | Self::WorkerB | Self::Workers)
+    }
+
+    /// Whether all of a kind are struck, so that no path from an encoder to a viewer is left.
+    pub const fn is_pair(self) -> bool {
+        matches!(self, Self::Workers | Self::Servers)
+    }
+}
+
+/// How long a fault lasts that ends by itself, and how long a supervisor stays away.
+const LASTING: Duration = Duration::from_secs(5);
+
+impl Cell {
+    /// Every cell, those that make no sense included.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let with = |fault| move |component| Self { fault, component };
+        Fault::ALL.into_iter().flat_map(move |fault| Component::ALL.into_iter().map(with(fault)))
+    }
+
+    /// The cells that tell most in five minutes: each fault, and each component, once at least.
+    pub fn quick() -> impl Iterator<Item = Self> {
+        use Component::{Discovery, Origin1, Origin2, Reporter, Server1, Server2, Servers, Supervisor};
+        use Component::{WorkerA, WorkerB, Workers};
+        let cells = [
+            (Fault::Kill, WorkerA),
+            (Fault::Kill, Server1),
+            (Fault::Kill, Origin1),
+            (Fault::Kill, Workers),
+            (Fault::Kill, Servers),
+            (Fault::Kill, Supervisor),
+            (Fault::Terminate, Server2),
+            (Fault::Terminate, Reporter),
+            (Fault::Freeze, Discovery),
+            (Fault::Freeze, Origin2),
+            (Fault::Stall, WorkerB),
+        ];
+        cells.into_iter().map(|(fault, component)| Self { fault, component })
+    }
+
+    /// Why this cell makes no sense; none if it does.
+    pub const fn senseless(self) -> Option<&'static str> {
+        match (self.fault, self.component) {
+            (Fault::Terminate, Component::Supervisor) => Some("it is the order to end the whole system"),
+            (Fault::Stall, component) if !component.encodes() => Some("it has no encoder"),
+            _ => None,
+        }
+    }
+
+    /// How long the fault lasts: until what was frozen goes on, or another supervisor comes.
+    pub const fn lasts(self) -> Duration {
+        match (self.fault, self.component) {
+            (Fault::Kill, Component::Supervisor) | (Fault::Freeze | Fault::Stall, _) => LASTING,
+            (Fault::Kill | Fault::Terminate, _) => Duration::ZERO,
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}@{}", self.fault.name(), self.component.name()))
+    }
+}
+
+/// Some cells, as one may ask for them: `kill@worker-a`, `kill@*`, `*@origin1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pattern {
+    fault: Option<Fault>,
+    component: Option<Component>,
+}
+
+impl Pattern {
+    /// Whether a cell is one of them.
+    pub fn has(&self, cell: Cell) -> bool {
+        self.fault.is_none_or(|fault| fault == cell.fault)
+            && self.component.is_none_or(|component| component == cell.component)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((fault, component)) = text.split_once('@') else {
+            return Err("expected fault@component, such as kill@worker-a or kill@*".to_owned());
+        };
+        let fault = one_of(fault, "fault", Fault::ALL.map(|fault| (fault.name(), fault)))?;
+        let known = Component::ALL.map(|component| (component.name(), component));
+        Ok(Self { fault, component: one_of(component, "component", known)? })
+    }
+}
+
+/// What is called `name`; none of it stands for all.
+fn one_of<T: Copy, const N: usize>(
+    name: &str,
+    kind: &str,
+    known: [(&str, T); N],
+) -> Result<Option<T>, String> {
+    if name == "*" {
+        return Ok(None);
+    }
+    let found = known.iter().find(|(known, _)| *known == name);
+    let names = || known.map(|(name, _)| name).join(", ");
+    found
+        .map(|(_, value)| Some(*value))
+        .ok_or_else(|| format!("there is no such {kind}, expected one of {} or *", names()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matching(pattern: &str) -> Vec<String> {
+        let pattern: Pattern = pattern.parse().unwrap();
+        Cell::all().filter(|cell| pattern.has(*cell)).map(|cell| cell.to_string()).collect()
+    }
+
+    #[test]
+    fn cells_are_asked_for_by_name() {
+        assert_eq!(matching("kill@worker-a"), ["kill@worker-a"]);
+        assert_eq!(matching("*@origin1").len(), Fault::ALL.len());
+        assert_eq!(matching("freeze@*").len(), Component::ALL.len());
+        assert_eq!(matching("*@*").len(), Cell::all().count());
+    }
+
+    #[test]
+    fn an_unknown_cell_is_refused_with_what_there_is() {
+        let refused = |text: &str| text.parse::<Pattern>().unwrap_err();
+        assert_eq!(refused("kill"), "expected fault@component, such as kill@worker-a or kill@*");
+        assert!(refused("kil@worker-a").starts_with("there is no such fault, expected one of kill, "));
+        assert!(
+            refused("kill@origin3").starts_with("there is no such component, expected one of worker-a, ")
+        );
+    }
+
+    #[test]
+    fn the_quick_cells_make_sense_and_leave_no_fault_and_no_component_out() {
+        let quick: Vec<_> = Cell::quick().collect();
+        assert!(quick.iter().all(|cell| cell.senseless().is_none()));
+        assert!(Fault::ALL.iter().all(|fault| quick.iter().any(|cell| cell.fault == *fault)));
+        assert!(Component::ALL.iter().all(|one| quick.iter().any(|cell| cell.component == *one)));
+    }
+
+    #[test]
+    fn only_what_cannot_be_is_left_out() {
+        let senseless = Cell::all().filter(|cell| cell.senseless().is_some());
+        let (stalls, others): (Vec<_>, Vec<_>) = senseless.partition(|cell| cell.fault == Fault::Stall);
+        assert_eq!(stalls.len(), Component::ALL.len() - 3);
+        assert_eq!(others.iter().map(ToString::to_string).collect::<Vec<_>>(), ["terminate@supervisor"]);
+    }
+}

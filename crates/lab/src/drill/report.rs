@@ -1,0 +1,258 @@
+//! What a drill tells: a row for each trial, and in the end the whole, as JSON and Markdown.
+
+use std::fmt::{self, Write as _};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::judge::{Bar, Figure, LEGEND};
+use crate::{player::whole_millis, stillness::STANDSTILL};
+
+/// The outcome of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every figure lies where it may.
+    Passed,
+    /// One does not.
+    Missed,
+    /// One does not, and the machine stood still: nothing is proven.
+    Void,
+}
+
+impl Verdict {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Missed => "missed",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// One try of one cell, or of a storm.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// What was tried.
+    pub name: String,
+    /// What viewers saw.
+    pub figures: Vec<Figure>,
+    /// What else went wrong: a part that was not to be found, a system that did not recover.
+    pub troubles: Vec<String>,
+    /// The longest time for which the machine stood still, in milliseconds.
+    pub standstill_ms: u64,
+    /// What was done and what viewers told, line by line, in order.
+    pub told: Vec<String>,
+}
+
+impl Trial {
+    /// Its outcome.
+    pub fn verdict(&self) -> Verdict {
+        let held = self.troubles.is_empty() && self.figures.iter().all(Figure::holds);
+        match held {
+            true => Verdict::Passed,
+            false if self.standstill_ms >= whole_millis(STANDSTILL) => Verdict::Void,
+            false => Verdict::Missed,
+        }
+    }
+
+    /// What does not hold, one sentence each.
+    pub fn faults(&self) -> Vec<String> {
+        let missed = self.figures.iter().filter(|figure| !figure.holds());
+        let sentence = |Figure { what, is, bar }: &Figure| match bar {
+            Bar::AtMost(most) => format!("{what}: {is}, at most {most}"),
+            Bar::AtLeast(least) => format!("{what}: {is}, at least {least}"),
+            Bar::Open => format!("{what}: {is}"),
+        };
+        missed.map(sentence).chain(self.troubles.iter().cloned()).collect()
+    }
+}
+
+/// Columns before the figures.
+const NAME_WIDTH: usize = 22;
+const VERDICT_WIDTH: usize = 7;
+
+/// The heads of the columns of [`Trial`] as text.
+pub fn head() -> String {
+    let mut head = format!("{:NAME_WIDTH$}{:VERDICT_WIDTH$}", "", "");
+    for (what, _) in LEGEND {
+        // Writing into a string can't fail.
+        let _ = write!(head, "  {what}");
+    }
+    head
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:NAME_WIDTH$}{:VERDICT_WIDTH$}", self.name, self.verdict().name())?;
+        for Figure { what, is, .. } in &self.figures {
+            write!(f, "  {is:>0$}", what.len())?;
+        }
+        if self.verdict() == Verdict::Void {
+            write!(f, "\n  void: the machine stood still for {} ms", self.standstill_ms)?;
+        }
+        self.faults().iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+/// A whole drill.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The command that makes it again.
+    pub command: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// How long it took, in seconds.
+    pub seconds: u64,
+    /// All trials, in order; the last of a name decides.
+    pub trials: Vec<Trial>,
+    /// Cells that were left out, and why.
+    pub senseless: Vec<(String, &'static str)>,
+}
+
+impl Report {
+    /// The trials that decide: of each name the last.
+    fn decisive(&self) -> impl Iterator<Item = &Trial> {
+        let later = |at: usize, name: &str| self.trials[at + 1..].iter().any(|trial| trial.name == name);
+        self.trials.iter().enumerate().filter(move |(at, trial)| !later(*at, &trial.name)).map(|(_, t)| t)
+    }
+
+    /// Why the drill is not passed, in one sentence; none if it is.
+    pub fn verdict(&self) -> Option<String> {
+        let named = |verdict, what: &str| {
+            let of: Vec<_> =
+                self.decisive().filter(|t| t.verdict() == verdict).map(|t| t.name.as_str()).collect();
+            (!of.is_empty()).then(|| format!("{what}: {}", of.join(", ")))
+        };
+        let found = [
+            named(Verdict::Missed, "over their bars"),
+            named(Verdict::Void, "void, so that nothing is proven"),
+        ];
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        match (found.is_empty(), self.trials.is_empty()) {
+            (false, _) => Some(found.join("; ")),
+            (true, true) => Some("no cell was tried".to_owned()),
+            (true, false) => None,
+        }
+    }
+
+    /// The report for people.
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string can't fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, text: &mut String) -> fmt::Result {
+        let passed = self.decisive().filter(|trial| trial.verdict() == Verdict::Passed).count();
+        let Self { command, began, seconds, .. } = self;
+        writeln!(text, "# Drill\n\n`{command}`, {began:.0}, {seconds} s: ")?;
+        writeln!(text, "{passed} of {} passed.", self.decisive().count())?;
+        writeln!(text, "\nA bar is 0 where none stands in brackets; the figures are explained below.\n")?;
+        write!(text, "| |")?;
+        LEGEND.iter().try_for_each(|(what, _)| write!(text, " {what} |"))?;
+        writeln!(text, "\n|---|{}", "---|".repeat(LEGEND.len()))?;
+        self.decisive().try_for_each(|trial| row(text, trial))?;
+        self.write_faults(text)?;
+        writeln!(text, "\n## What makes no sense\n")?;
+        self.senseless.iter().try_for_each(|(cell, why)| writeln!(text, "- `{cell}`: {why}"))?;
+        writeln!(text, "\n## The figures\n")?;
+        LEGEND.iter().try_for_each(|(what, says)| writeln!(text, "- {what}: {says}"))
+    }
+
+    fn write_faults(&self, text: &mut String) -> fmt::Result {
+        for trial in self.trials.iter().filter(|trial| trial.verdict() != Verdict::Passed) {
+            let (name, verdict) = (&trial.name, trial.verdict().name());
+            writeln!(text, "\n## `{name}`: {verdict}\n")?;
+            writeln!(text, "The machine stood still for {} ms at the longest.\n", trial.standstill_ms)?;
+            trial.faults().iter().try_for_each(|fault| writeln!(text, "- {fault}"))?;
+            writeln!(text, "\n```")?;
+            trial.told.iter().try_for_each(|line| writeln!(text, "{line}"))?;
+            writeln!(text, "```")?;
+        }
+        Ok(())
+    }
+}
+
+fn row(text: &mut String, trial: &Trial) -> fmt::Result {
+    write!(text, "| `{}` {} |", trial.name, trial.verdict().name())?;
+    for figure in &trial.figures {
+        let Figure { is, bar, .. } = figure;
+        let mark = if figure.holds() { "" } else { "**" };
+        match bar {
+            Bar::AtMost(0) | Bar::Open => write!(text, " {mark}{is}{mark} |")?,
+            Bar::AtMost(most) => write!(text, " {mark}{is}{mark} (≤ {most}) |")?,
+            Bar::AtLeast(least) => write!(text, " {mark}{is}{mark} (≥ {least}) |")?,
+        }
+    }
+    writeln!(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(name: &str, stall: u64, standstill_ms: u64) -> Trial {
+        let figure = |what, is, bar| Figure { what, is, bar };
+        let figures = LEGEND.map(|(what, _)| match what {
+            "stall ms" => figure(what, stall, Bar::AtMost(0)),
+            "slate ms" => figure(what, 4000, Bar::AtMost(6000)),
+            "buffer ms" => figure(what, 2000, Bar::AtLeast(1)),
+            _ => figure(what, 0, Bar::AtMost(0)),
+        });
+        let (figures, told) = (figures.to_vec(), vec!["worker-a is killed".to_owned()]);
+        Trial { name: name.to_owned(), figures, troubles: Vec::new(), standstill_ms, told }
+    }
+
+    fn report(trials: Vec<Trial>) -> Report {
+        let senseless = vec![("stall@origin1".to_owned(), "it has no encoder")];
+        let (command, began) = ("airtight drill".to_owned(), Timestamp::UNIX_EPOCH);
+        Report { command, began, seconds: 60, trials, senseless }
+    }
+
+    #[test]
+    fn a_trial_is_void_only_if_it_missed_and_the_machine_stood_still() {
+        assert_eq!(trial("a", 0, 299).verdict(), Verdict::Passed);
+        assert_eq!(trial("a", 0, 300).verdict(), Verdict::Passed);
+        assert_eq!(trial("a", 1, 299).verdict(), Verdict::Missed);
+        assert_eq!(trial("a", 1, 300).verdict(), Verdict::Void);
+        let unrecovered = Trial { troubles: vec!["it did not recover".to_owned()], ..trial("a", 0, 0) };
+        assert_eq!(unrecovered.verdict(), Verdict::Missed);
+    }
+
+    #[test]
+    fn the_last_trial_of_a_cell_decides() {
+        assert_eq!(report(vec![trial("a", 1, 300), trial("a", 0, 0)]).verdict(), None);
+        let verdict = report(vec![trial("a", 0, 0), trial("b", 1, 0), trial("c", 1, 300)]).verdict();
+        assert_eq!(verdict.as_deref(), Some("over their bars: b; void, so that nothing is proven: c"));
+        assert_eq!(report(Vec::new()).verdict().as_deref(), Some("no cell was tried"));
+    }
+
+    #[test]
+    fn a_row_stands_below_its_head_and_names_what_missed() {
+        let (head, row) = (head(), trial("kill@worker-a", 7, 0).to_string());
+        let lines: Vec<_> = row.lines().collect();
+        assert_eq!(lines[0].len(), head.len());
+        assert!(lines[0].starts_with("kill@worker-a         missed          7      0  "), "{row}");
+        assert_eq!(lines[1..], ["  stall ms: 7, at most 0"]);
+    }
+
+    #[test]
+    fn the_report_has_every_cell_with_its_bars_and_what_was_left_out() {
+        let text = report(vec![trial("a", 0, 0), trial("b", 7, 0)]).markdown();
+        for part in [
+            "1 of 2 passed.",
+            "| `a` passed | 0 | 0 |",
+            "| `b` missed | **7** | 0 |",
+            "| 4000 (≤ 6000) |",
+            "| 2000 (≥ 1) |",
+            "## `b`: missed",
+            "- stall ms: 7, at most 0",
+            "worker-a is killed",
+            "- `stall@origin1`: it has no encoder",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+}
