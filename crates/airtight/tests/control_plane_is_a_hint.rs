@@ -49,7 +49,7 @@ fn what_the_control_plane_says_does_not_reach_viewers() {
         ("it is broken", 500, "out of memory".to_owned()),
         ("another program is at its address", 200, "<html>It works!</html>".to_owned()),
         ("it names what is no URL", 200, names(&["packager one".to_owned()])),
-        ("it names one that is not there", 200, names(&[nobody.clone()])),
+        ("it names one that is not there", 200, names(std::slice::from_ref(&nobody))),
         ("it names any number that are not there", 200, names(&nowhere)),
         ("it names what is no signal", 200, right.replace("live01", "../live01")),
         ("its answer has no end", 200, "[".repeat(8 << 20)),
