@@ -40,7 +40,6 @@ use crate::{
 use disk::Disk;
 use folder::Folder;
 use index::Limits;
-use metrics::Metrics;
 use store::{Mode, Store};
 
 const WINDOW_SECONDS: u64 = 30;
@@ -136,7 +135,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = until_signal()?;
     let disk = Disk::open(&config.root, config.mode)?;
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
-    let store = Store::new(disk, config.mode, config.limits, Arc::new(Metrics::new(&board)));
+    let store = Store::new(disk, config.mode, config.limits, board.clone());
     let filling = fill(&store)?;
     // The composer begins with all of the window in view, where that does not take too long.
     let _ = timeout(START, store.indexed()).await;

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airtight_media::{grid::Number, record::Record};
+use airtight_media::{
+    grid::Number,
+    record::{Era, Record},
+};
 use programme::{files, init, json, lineage, now, record, segment, slate};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{
@@ -96,7 +99,9 @@ fn each_thing_sent_has_its_status_and_its_sentence() {
     let (_role, url) = packager(root.path());
     let place = Place { lineage: lineage().to_string(), number: now() };
     let mut rows = Vec::new();
-    for cases in [records(&place), openings(&place), segments(&place), paths(), requests()] {
+    for cases in
+        [records(&place), openings(&place), segments(&place), afterwards(&place), paths(), requests()]
+    {
         rows.extend(answered(&url, &cases));
     }
     document::assert_table("operate.md", "what is sent", &["sent", "status", "answer"], &rows);
@@ -229,9 +234,6 @@ fn openings(place: &Place) -> Vec<Case> {
 fn segments(place: &Place) -> Vec<Case> {
     let n = place.number;
     let (whole, at) = (segment("720p", n), place.segment(n));
-    let mut other = whole.to_vec();
-    *other.last_mut().unwrap() ^= 1;
-    let ended = Record { end: Some(Number(n)), ..place.record() };
     let outside = "number … is outside … to …, what is kept and what is due";
     vec![
         put(
@@ -272,9 +274,32 @@ fn segments(place: &Place) -> Vec<Case> {
         ),
         put("a segment from the far future", &place.segment(n + 9), segment("720p", n + 9), 422, outside),
         put("a segment that has expired", &place.segment(n - 160), segment("720p", n - 160), 422, outside),
+    ]
+}
+
+/// What comes once a number is held.
+fn afterwards(place: &Place) -> Vec<Case> {
+    let n = place.number;
+    let (whole, at) = (segment("720p", n), place.segment(n));
+    let mut other = whole.to_vec();
+    *other.last_mut().unwrap() ^= 1;
+    let ended = Record { end: Some(Number(n)), ..place.record() };
+    let mut late = place.record();
+    let mut era = Era { first: Number(n), ..late.eras[0].clone() };
+    era.tracks[0].bandwidth += 1;
+    late.eras.push(era);
+    vec![
         put("a segment", &at, &whole, 201, ""),
         put("the same again", &at, &whole, 200, ""),
         put("another copy of it: the first one stays", &at, &other, 200, ""),
+        put(
+            "a record that changes the tracks of a number that is held",
+            "live01/signal.json",
+            json(&late),
+            409,
+            "the tracks of signal live01 can't change at number … any more, up to … its numbers are known: track 720p \
+             has … against … bits per second; announce the change anew with --new-era",
+        ),
         put("a record with the end of the event", "live01/signal.json", json(&ended), 201, ""),
         put(
             "a segment after the end",

@@ -7,6 +7,10 @@ mod support;
 
 use std::fs;
 
+use airtight_media::{
+    grid::Number,
+    record::{Era, Record},
+};
 use programme::{files, json, lineage, media, now, record, segment, write};
 use support::{
     Role, eventually,
@@ -168,18 +172,47 @@ fn a_shared_folder_takes_the_word_to_end_and_no_media() {
     assert!(refused.text().contains("write media there"), "{}", refused.text());
 
     let mut ended = record("live01", n);
-    ended.end = Some(airtight_media::grid::Number(n + 5));
+    ended.end = Some(Number(n + 5));
     assert_eq!(
         request("PUT", &format!("{url}/ingest/live01/signal.json"), &json(&ended)).unwrap().status,
         201
     );
     let written = fs::read_to_string(root.path().join("live01/signal.json")).unwrap();
-    assert!(written.contains(&format!(r#""end":{}"#, n + 5)), "{written}");
-    assert!(written.contains(&format!(r#""first":{}"#, n - 2)), "joined with what was there: {written}");
+    let written: Record = serde_json::from_str(&written).unwrap();
+    assert_eq!(written.end, Some(Number(n + 5)));
+    assert_eq!(written.first, Number(n - 2), "joined with what was there");
 
     // Another writer that did not know of the end does not undo it.
     write(root.path(), "live01/signal.json", &json(&record("live01", n - 2)));
     eventually("the end is written again", || {
         fs::read_to_string(root.path().join("live01/signal.json")).ok()?.contains(r#""end":"#).then_some(())
     });
+}
+
+#[test]
+fn tracks_that_change_too_late_in_a_shared_folder_change_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let (n, lineage) = (now(), lineage());
+    for (path, bytes) in files("live01", &lineage, n - 2..=n) {
+        write(root.path(), &path, &bytes);
+    }
+    let role = Role::start(&["packager", "--root", text(root.path()), "--listen", "0"]);
+    let signals = || get(&format!("{}/signals", role.url())).map(|answer| answer.text());
+    eventually("the newest number is held", || {
+        signals()?.contains(&format!(r#""newest":{n}"#)).then_some(())
+    });
+
+    let mut late = record("live01", n - 2);
+    let mut era = Era { first: Number(n), ..late.eras[0].clone() };
+    era.tracks[0].bandwidth += 1;
+    late.eras.push(era);
+    write(root.path(), "live01/signal.json", &json(&late));
+    role.line(&format!("the tracks of signal live01 can't change at number {n} any more"));
+    let newer = format!("live01/{lineage}/720p/{}.m4s", n + 1);
+    write(root.path(), &newer, &segment("720p", n + 1));
+    eventually("media go on as they were", || {
+        (get(&format!("{}/v1/media/{newer}", role.url()))?.status == 200).then_some(())
+    });
+    let record: serde_json::Value = serde_json::from_str(&signals().unwrap()).unwrap();
+    assert_eq!(record[0]["record"]["eras"].as_array().unwrap().len(), 1, "{record}");
 }

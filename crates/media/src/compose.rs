@@ -34,7 +34,7 @@ use crate::{
     check,
     grid::Number,
     holding::{Line, Piece},
-    record::{Era, Record, Track},
+    record::{Record, Track},
     window::{Made, Media, Snapshot},
 };
 
@@ -163,8 +163,8 @@ impl Composer {
     }
 
     fn join(&mut self, other: &Record) {
-        let joined = other.check().and_then(|()| match &self.record {
-            Some(known) => known.join(&self.harmless(known, other)),
+        let joined = other.check().and_then(|()| match self.record.clone() {
+            Some(known) => known.join(&self.harmless(&known, other)),
             None => Ok(other.clone()),
         });
         match joined {
@@ -183,14 +183,11 @@ impl Composer {
 
     /// What may be learnt from `other` once numbers are published: an earlier beginning, or other
     /// tracks for numbers that viewers know, would change their lines.
-    fn harmless(&self, known: &Record, other: &Record) -> Record {
+    fn harmless(&mut self, known: &Record, other: &Record) -> Record {
         let Some(edge) = self.timeline.edge() else { return other.clone() };
-        let is_harmless = |era: &&Era| {
-            era.first > edge
-                || known.era(era.first).is_none_or(|e| e.first == era.first || e.tracks == era.tracks)
-        };
-        let eras = other.eras.iter().filter(is_harmless).cloned().collect();
-        Record { first: other.first.max(known.first), eras, ..other.clone() }
+        let (timely, late) = known.timely(other, edge);
+        self.actions.extend(late.map(|late| Action::Decided(late.into())));
+        Record { first: other.first.max(known.first), ..timely }
     }
 
     fn fetched(&mut self, ticket: Ticket, bytes: &Bytes) {

@@ -173,6 +173,21 @@ pub enum RecordError {
         /// What differs from it.
         difference: String,
     },
+    /// A change of tracks in numbers that are known already.
+    #[error(
+        "the tracks of signal {signal} can't change at number {first} any more, up to {known} its numbers are known: \
+         {difference}; announce the change anew with --new-era"
+    )]
+    Late {
+        /// The signal.
+        signal: SignalName,
+        /// Where the other tracks were to begin.
+        first: Number,
+        /// The newest number that is known.
+        known: Number,
+        /// What differs.
+        difference: String,
+    },
     /// Not a record that can be served.
     #[error("the record of signal {0} can't be: {1}")]
     Impossible(SignalName, &'static str),
@@ -260,6 +275,30 @@ impl Record {
             eras: eras.into_values().cloned().collect(),
             end,
         })
+    }
+
+    /// What of `other` comes in time where the numbers up to `known` are held or shown, and why the rest does not:
+    /// nothing that is said of them later gives them other tracks.
+    pub fn timely(&self, other: &Self, known: Number) -> (Self, Option<RecordError>) {
+        let mut late = None;
+        let mut timely = other.clone();
+        timely.eras.retain(|era| {
+            let error = self.late(era, known);
+            let is_timely = error.is_none();
+            late = late.take().or(error);
+            is_timely
+        });
+        (timely, late)
+    }
+
+    fn late(&self, era: &Era, known: Number) -> Option<RecordError> {
+        let Era { first, ref tracks } = *era;
+        // What lies before the first era counts as its.
+        let is_known = first <= known || self.eras.first().is_some_and(|ours| first < ours.first);
+        // Two that begin at one number and differ contradict each other, which the join tells.
+        let ours = self.era(first).filter(|ours| is_known && first != ours.first)?;
+        let difference = difference(&ours.tracks, tracks)?;
+        Some(RecordError::Late { signal: self.signal.clone(), first, known, difference })
     }
 
     /// The eras as viewers see them: neighbours with equal tracks are one, as when two workers

@@ -84,17 +84,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        packager::{disk::Disk, index::Limits, metrics::Metrics, store::Mode},
-        publish::Board,
-    };
+    use crate::packager::{disk::Disk, index::Limits, store::Mode};
 
     const KEPT: usize = 100;
 
     fn store(root: &std::path::Path) -> Store {
         let limits = Limits { window: TICK, retention: TICK, bytes: u64::MAX, news: KEPT };
-        let metrics = Arc::new(Metrics::new(&Board::default()));
-        Store::new(Disk::open(root, Mode::Spool).unwrap(), Mode::Spool, limits, metrics)
+        Store::new(Disk::open(root, Mode::Spool).unwrap(), Mode::Spool, limits, Arc::default())
     }
 
     /// News: a record that begins earlier than the one that is known.

@@ -6,6 +6,7 @@
 mod adopt;
 mod catch_up;
 mod put;
+mod records;
 mod trouble;
 
 use std::{
@@ -34,6 +35,7 @@ use super::{
     memory::{Lost, Memory},
     metrics::Metrics,
 };
+use crate::publish::Board;
 pub(super) use put::Taken;
 use trouble::Trouble;
 
@@ -82,7 +84,9 @@ struct Inner {
     readers: Semaphore,
     /// True once what was in the folder at the start is held.
     indexed: watch::Sender<bool>,
-    metrics: Arc<Metrics>,
+    /// What viewers are shown.
+    board: Arc<Board>,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -110,8 +114,8 @@ struct Arrival {
 }
 
 impl Store {
-    /// A store of a folder, in which nothing is held yet.
-    pub(super) fn new(disk: Disk, mode: Mode, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    /// A store of a folder, in which nothing is held yet; what it holds is shown on `board`.
+    pub(super) fn new(disk: Disk, mode: Mode, limits: Limits, board: Arc<Board>) -> Self {
         let clock = Clock::start();
         let index = Index::new(clock.base_ms.max(1), limits);
         let (inits, refused, unwritten) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
@@ -127,7 +131,8 @@ impl Store {
             changed: watch::Sender::new(()),
             readers: Semaphore::new(READERS),
             indexed: watch::Sender::new(false),
-            metrics,
+            metrics: Metrics::new(&board),
+            board,
         }))
     }
 

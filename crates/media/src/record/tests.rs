@@ -82,6 +82,30 @@ proptest! {
         }
     }
 
+    /// Whatever is said of an event, and whenever: numbers that are known keep their tracks, later ones get what
+    /// both say, and what is left out is named.
+    #[test]
+    fn numbers_that_are_known_keep_their_tracks(
+        a in records(),
+        eras in prop::collection::btree_map(1u64..60, 5u8..8, 1..5),
+        known in 1u64..60,
+    ) {
+        let is_new = |(n, _): &(u64, u8)| a.eras.iter().all(|era| era.first.0 != *n);
+        let eras = eras.into_iter().filter(is_new);
+        let said = record(a.first.0, &eras.collect::<Vec<_>>(), None);
+        let (timely, late) = a.timely(&said, Number(known));
+        let (joined, all) = (a.join(&timely).unwrap(), a.join(&said).unwrap());
+        for n in (a.first.0..=known).map(Number) {
+            prop_assert_eq!(joined.era(n).map(|era| &era.tracks), a.era(n).map(|era| &era.tracks));
+            prop_assert_eq!(joined.discontinuity(n), a.discontinuity(n));
+        }
+        // What lies before the first era counts as its.
+        let later = Number(known + 1).max(a.eras[0].first);
+        let after = |record: &Record| record.eras.iter().filter(|e| e.first >= later).cloned().collect::<Vec<_>>();
+        prop_assert_eq!(after(&joined), after(&all));
+        prop_assert_eq!(late.is_some(), joined != all);
+    }
+
     /// However copies travel and meet, they end up equal.
     #[test]
     fn join_is_associative_commutative_and_idempotent(a in records(), b in records(), c in records()) {
@@ -163,6 +187,19 @@ fn one_change_of_tracks_is_announced_at_a_time() {
          pictures of 1280x720 against pictures of 1920x720"
     );
     assert!(record.announce(&[wider], Number(20), 8).is_ok(), "that change is done");
+}
+
+#[test]
+fn a_change_that_comes_too_late_is_named_with_its_remedy() {
+    let (known, said) = (record(10, &[(10, 1)], None), record(10, &[(10, 1), (20, 2)], Some(60)));
+    assert_eq!(known.timely(&said, Number(19)), (said.clone(), None));
+    let (timely, late) = known.timely(&said, Number(20));
+    assert_eq!(timely, record(10, &[(10, 1)], Some(60)), "all else is learnt");
+    assert_eq!(
+        late.unwrap().to_string(),
+        "the tracks of signal live01 can't change at number 20 any more, up to 20 its numbers are known: track 720p has \
+         init 4bf5122f344554c5 against dbc1b4c900ffe48d; announce the change anew with --new-era"
+    );
 }
 
 #[test]

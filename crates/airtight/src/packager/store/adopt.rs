@@ -16,10 +16,7 @@ use airtight_media::{
 use tracing::{info, warn};
 
 use super::{Arrival, Mode, Store, WINDOWS};
-use crate::packager::{
-    admission::{self, Refusal},
-    disk::File,
-};
+use crate::packager::{admission::Refusal, disk::File};
 
 /// Refused files that are remembered by name; beyond that the memory of them starts anew.
 const REFUSED: usize = 1024;
@@ -105,9 +102,9 @@ impl Store {
     /// Holds what is at `place`, if it can be: else it is left for later, or set aside.
     pub(in crate::packager) fn adopt(&self, place: &Place) {
         match place {
-            Place::Record(_) => {
+            Place::Record(signal) => {
                 let _turn = self.0.records.lock().unwrap_or_else(PoisonError::into_inner);
-                self.join_record(place);
+                self.join_record(signal);
             }
             Place::Piece(signal, piece) => self.adopt_piece(place, signal, piece),
             Place::LineagePlaylist(..) | Place::TrackPlaylist(..) => {}
@@ -144,50 +141,8 @@ impl Store {
         }
     }
 
-    /// Joins the record on disk with the one that is known, both ways; the caller has the turn.
-    pub(super) fn join_record(&self, place: &Place) {
-        let Place::Record(signal) = place else { return };
-        let Ok(file) = self.0.disk.read(place) else { return };
-        let found = match admission::record(signal, &file.bytes) {
-            Ok(found) => found,
-            Err(refusal) => return self.refuse(place, &file, &refusal.to_string()),
-        };
-        let joined = self.change(|state| match state.index.join(&found) {
-            // A folder that was emptied and filled anew: nothing is left that the old record is for.
-            Err(_) if state.index.pieces(signal).is_empty() => {
-                state.index.forget(signal);
-                state.index.join(&found)
-            }
-            outcome => outcome,
-        });
-        match joined {
-            Err(error) => self.say_once(place, file.modified, || {
-                warn!("'{place}' contradicts what is known and is not used: {error}");
-            }),
-            Ok(_) => {
-                let known = self.state().index.record(signal).cloned();
-                if let Some(known) = known.filter(|known| **known != found) {
-                    self.rewrite_record(place, &known);
-                }
-            }
-        }
-    }
-
-    /// Two that write the record at once may lose one's news: whoever knows them writes them again.
-    fn rewrite_record(&self, place: &Place, record: &airtight_media::record::Record) {
-        let written = serde_json::to_vec(record)
-            .map_err(std::io::Error::other)
-            .and_then(|json| self.0.disk.replace(place, &json));
-        if let Err(error) = written {
-            let before = self.0.metrics.write_failures.inc();
-            if before == 0 {
-                warn!("'{place}' lacks what is known and can't be written: {error}");
-            }
-        }
-    }
-
     /// Sets aside a file that is not what its name says, unless it may still be written.
-    fn refuse(&self, place: &Place, file: &File, reason: &str) {
+    pub(super) fn refuse(&self, place: &Place, file: &File, reason: &str) {
         if self.0.mode == Mode::Shared && file.is_young() {
             return;
         }
@@ -202,7 +157,7 @@ impl Store {
         });
     }
 
-    fn say_once(&self, place: &Place, modified: SystemTime, say: impl FnOnce()) {
+    pub(super) fn say_once(&self, place: &Place, modified: SystemTime, say: impl FnOnce()) {
         let known = {
             let mut state = self.state();
             if state.refused.len() >= REFUSED {

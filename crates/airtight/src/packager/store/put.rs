@@ -11,7 +11,7 @@ use airtight_media::{
 use bytes::Bytes;
 use tracing::{error, info};
 
-use super::{Arrival, Mode, Moment, Store, trouble::Trouble, wall_ms};
+use super::{Arrival, Moment, Store, trouble::Trouble, wall_ms};
 use crate::packager::{
     admission::{self, Due, Refusal},
     disk::Written,
@@ -44,52 +44,6 @@ impl Store {
                 self.put_playlist(place, signal, lineage, &bytes)
             }
             Place::Piece(signal, piece) => self.put_piece(place, signal, piece, bytes),
-        }
-    }
-
-    fn put_record(&self, signal: &SignalName, json: &[u8]) -> Result<Taken, Refusal> {
-        let sent = admission::record(signal, json)?;
-        let _turn = self.0.records.lock().unwrap_or_else(PoisonError::into_inner);
-        self.adopt_record_of_others(signal);
-        let (known, signals) = {
-            let state = self.state();
-            (state.index.record(signal).cloned(), state.index.signals().count())
-        };
-        if known.is_none() && signals >= admission::SIGNALS {
-            return Err(Refusal::Full(format!("this packager serves {signals} signals already")));
-        }
-        let joined = match &known {
-            Some(known) => known.join(&sent).map_err(|e| Refusal::Contradiction(e.to_string()))?,
-            None => sent,
-        };
-        if known.as_deref() == Some(&joined) {
-            return Ok(Taken::Already);
-        }
-        self.write_record(&joined)?;
-        self.change(|state| state.index.join(&joined)).map_err(|e| Refusal::Contradiction(e.to_string()))?;
-        Ok(Taken::New)
-    }
-
-    /// In a shared folder the record on disk may be newer than what is known of it.
-    fn adopt_record_of_others(&self, signal: &SignalName) {
-        if self.0.mode == Mode::Shared {
-            self.join_record(&Place::Record(signal.clone()));
-        }
-    }
-
-    /// A spool goes on without its record on disk, until the disk takes it.
-    fn write_record(&self, record: &Record) -> Result<(), Refusal> {
-        let json = serde_json::to_vec(record).map_err(|e| Refusal::Fault(e.to_string()))?;
-        match self.0.disk.replace(&Place::Record(record.signal.clone()), &json) {
-            Err(error) if self.0.mode == Mode::Shared => {
-                Err(Refusal::Fault(format!("the record can't be written: {error}")))
-            }
-            Err(error) => {
-                self.write_failed(&error);
-                self.state().unwritten.insert(record.signal.clone());
-                Ok(())
-            }
-            Ok(()) => Ok(()),
         }
     }
 
@@ -221,7 +175,7 @@ impl Store {
         admission::number(record, *number, &Due { now_ms: wall_ms(SystemTime::now()), horizon, kept })
     }
 
-    fn write_failed(&self, error: &std::io::Error) {
+    pub(super) fn write_failed(&self, error: &std::io::Error) {
         self.0.metrics.write_failures.inc();
         if self.trouble().failed() {
             let root = self.0.disk.root().display();
