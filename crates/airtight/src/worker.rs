@@ -15,6 +15,7 @@ mod probe;
 mod run;
 mod scratch;
 mod shelf;
+mod signs;
 mod sink;
 mod slate;
 mod source;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use airtight_media::{
     compose::{Action, Composer, Event, Policy, SourceId},
+    health::Health,
     hls,
     holding::{Entry, Line, Piece, Revision},
     mp4::Init,
@@ -101,7 +102,9 @@ pub(super) fn feeds() -> Vec<Vec<u8>> {
     let signal = || record.signal.clone();
     let lineage: airtight_media::id::Lineage = "a-7".parse().expect("a literal that is a lineage");
     let mut lines = vec![Line::Reset, Line::Record { record: record.clone() }];
-    let mut holds = |piece| lines.push(Line::Held { signal: signal(), piece, length: 1, age_ms: 0 });
+    let mut holds = |piece| {
+        lines.push(Line::Held { signal: signal(), piece, length: 1, age_ms: 0, health: Health::Healthy });
+    };
     let tracks = &record.eras[0].tracks;
     for track in tracks {
         let (lineage, name) = (lineage.clone(), track.name.clone());

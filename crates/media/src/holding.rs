@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     grid::Number,
+    health::Health,
     id::{InitHash, Lineage, SignalName, TrackName},
     record::Record,
 };
@@ -92,6 +93,9 @@ pub enum Line {
         length: u64,
         /// For how long it had been held when this line was written.
         age_ms: u64,
+        /// What its content is; left out where nothing is known against it.
+        #[serde(default, skip_serializing_if = "Health::is_healthy")]
+        health: Health,
     },
     /// Segments have expired.
     Gone {
@@ -274,7 +278,13 @@ mod tests {
             track: "720p".parse().unwrap(),
             number: Number(897_738_816),
         };
-        let line = Line::Held { signal: "live01".parse().unwrap(), piece, length: 5, age_ms: 7 };
+        let line = Line::Held {
+            signal: "live01".parse().unwrap(),
+            piece,
+            length: 5,
+            age_ms: 7,
+            health: Health::Healthy,
+        };
         let entry = Entry { rev: Revision { run: 3, sequence: 9 }, line };
         let json = serde_json::to_string(&entry).unwrap();
         let expected = concat!(
@@ -283,5 +293,13 @@ mod tests {
         );
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), entry);
+        let Line::Held { signal, piece, .. } = entry.line else { unreachable!("it was made above") };
+        let line = Line::Held { signal, piece, length: 5, age_ms: 7, health: Health::Black };
+        let bad = Entry { line, ..entry };
+        let json = serde_json::to_string(&bad).unwrap();
+        assert_eq!(json, expected.replace('}', r#","health":"black"}"#));
+        assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), bad);
+        let later = json.replace("black", "upside-down").replace('}', r#","more":{"of":"it"}}"#);
+        assert!(serde_json::from_str::<Entry>(&later).is_ok(), "a later version says more");
     }
 }

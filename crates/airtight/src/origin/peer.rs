@@ -10,8 +10,10 @@ use std::{
 
 use airtight_media::{
     grid::Number,
+    health::Health,
     holding::{Line, Piece},
     id::{InitHash, Lineage, SignalName, TrackName, WorkerName},
+    mark,
     window::{Made, Snapshot},
 };
 use bytes::Bytes;
@@ -60,7 +62,8 @@ impl Teller {
                     _ => continue,
                 };
                 let (length, age_ms) = (media.len() as u64, age(snapshot, slot.number));
-                lines.push(Line::Held { signal: signal.clone(), piece, length, age_ms });
+                let health = media.parts.first().map(mark::health).unwrap_or_default();
+                lines.push(Line::Held { signal: signal.clone(), piece, length, age_ms, health });
             }
         }
         let kept = snapshot.slots.first().map_or(snapshot.edge, |s| s.number);
@@ -85,7 +88,8 @@ fn openings(snapshot: &Snapshot) -> Vec<Line> {
         let slate = Piece::Slate { lineage, track: track.name.clone() };
         for (piece, bytes) in [(init, &opening.init), (slate, &opening.slate)] {
             let length = bytes.len() as u64;
-            lines.push(Line::Held { signal: signal.clone(), piece, length, age_ms: 0 });
+            let (signal, health) = (signal.clone(), Health::Healthy);
+            lines.push(Line::Held { signal, piece, length, age_ms: 0, health });
         }
     }
     lines

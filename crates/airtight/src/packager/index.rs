@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use airtight_media::{
     grid::{Grid, Number},
+    health::Health,
     holding::{Entry, Line, Piece, Revision},
     id::{InitHash, Lineage, SignalName, TrackName},
     record::{Record, RecordError},
@@ -33,13 +34,15 @@ impl Moment {
     }
 }
 
-/// How long something is, and since when it has been held.
+/// How long something is, since when it has been held, and what its content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Held {
     /// Bytes.
     pub(super) length: u64,
     /// When it arrived.
     pub(super) since: Moment,
+    /// What it says of its content.
+    pub(super) health: Health,
 }
 
 /// One line of the feed, whose age is told when it is written.
@@ -81,8 +84,8 @@ impl News {
             Change::Reset => Line::Reset,
             Change::Tick => Line::Tick,
             Change::Record(record) => Line::Record { record: Record::clone(&record) },
-            Change::Held(signal, piece, Held { length, since }) => {
-                Line::Held { signal, piece, length, age_ms: since.age_ms(now) }
+            Change::Held(signal, piece, Held { length, since, health }) => {
+                Line::Held { signal, piece, length, age_ms: since.age_ms(now), health }
             }
             Change::Gone(signal, lineage, track, before) => Line::Gone { signal, lineage, track, before },
         };

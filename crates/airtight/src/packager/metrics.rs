@@ -1,5 +1,6 @@
 //! The figures of a packager.
 
+use airtight_media::health::Health;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -17,6 +18,12 @@ pub(super) struct Status {
     pub(super) status: u16,
 }
 
+/// What a segment says of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Content {
+    health: &'static str,
+}
+
 /// Counted and shown by `GET /metrics`. None of them grows with the number of signals.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -24,6 +31,7 @@ pub(super) struct Metrics {
     pub(super) stalled: Stalled,
     pub(super) overload: Overload,
     pub(super) ingested: Family<Status, Counter>,
+    segments: Family<Content, Counter>,
     pub(super) set_aside: Counter,
     pub(super) write_failures: Counter,
     pub(super) delete_failures: Counter,
@@ -48,6 +56,12 @@ impl Metrics {
         let own = registry.sub_registry_with_prefix("packager");
         let ingested = Family::default();
         own.register("ingest_requests", "Requests that sent something, by their answer", ingested.clone());
+        let segments = Family::default();
+        own.register(
+            "segments",
+            "Segments that are held since the start, by their content",
+            segments.clone(),
+        );
         let mut counter = |name, help| {
             let counter = Counter::default();
             own.register(name, help, counter.clone());
@@ -74,6 +88,7 @@ impl Metrics {
             stalled,
             overload,
             ingested,
+            segments,
             set_aside,
             write_failures,
             delete_failures,
@@ -85,6 +100,11 @@ impl Metrics {
             held_pieces,
             memory_bytes,
         }
+    }
+
+    /// Counts a segment that is held from now on.
+    pub(super) fn taken(&self, health: Health) {
+        self.segments.get_or_create(&Content { health: health.as_str() }).inc();
     }
 
     /// Takes over bytes and pieces that are held, and bytes in memory.

@@ -18,8 +18,10 @@ use std::{
 
 use airtight_media::{
     grid::{Grid, Number},
+    health::Health,
     holding::{Piece, Place, Revision},
     id::{InitHash, SignalName},
+    mark,
     mp4::Init,
 };
 use bytes::Bytes;
@@ -281,7 +283,11 @@ impl Store {
     /// Holds what has been admitted; true if it was not held before.
     fn hold(&self, arrival: Arrival) -> Result<bool, Refusal> {
         let Arrival { signal, piece, bytes, since, on_disk, grid, init } = arrival;
-        let held = Held { length: bytes.len() as u64, since };
+        let health = match &piece {
+            Piece::Segment { .. } => mark::health(&bytes),
+            _ => Health::Healthy,
+        };
+        let held = Held { length: bytes.len() as u64, since, health };
         self.change(|state| {
             if state.index.held(&signal, &piece).is_some() {
                 return Ok(false);
@@ -304,7 +310,11 @@ impl Store {
             if let Some(init) = init {
                 state.inits.insert(init.hash, init);
             }
-            Ok(state.index.hold(&signal, &piece, held))
+            let new = state.index.hold(&signal, &piece, held);
+            if new && number.is_some() {
+                self.0.metrics.taken(health);
+            }
+            Ok(new)
         })
     }
 

@@ -8,6 +8,7 @@ use airtight_media::grid::{Grid, Number, Rate};
 use super::{
     codec::{Sound, VideoCodec, longest},
     ladder::{Form, Rendition},
+    signs,
     source::{Source, gcd},
 };
 
@@ -96,6 +97,17 @@ pub enum Pace {
     Free(u64),
 }
 
+/// Where ffmpeg writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outputs {
+    /// Each track.
+    pub tracks: Vec<String>,
+    /// What the detectors find in the pictures.
+    pub pictures: String,
+    /// What they find in the sound.
+    pub sound: String,
+}
+
 /// The arguments that encode `feed` to one output per rendition.
 pub fn encode(
     feed: &Feed,
@@ -103,13 +115,13 @@ pub fn encode(
     grid: &Grid,
     start: &Start,
     pace: Pace,
-    outputs: &[String],
+    outputs: &Outputs,
 ) -> Vec<String> {
     let mut args = common();
     args.extend(["-progress", "pipe:1", "-stats_period", "1"].map(str::to_owned));
     args.extend(feed.input.iter().cloned());
-    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, start, pace)]);
-    for (index, (rendition, url)) in renditions.iter().zip(outputs).enumerate() {
+    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, start, pace, outputs)]);
+    for (index, (rendition, url)) in renditions.iter().zip(&outputs.tracks).enumerate() {
         args.extend(["-map".to_owned(), format!("[o{index}]")]);
         if let Pace::Free(millis) = pace {
             args.extend(["-t".to_owned(), format!("{}.{:03}", millis / 1000, millis % 1000)]);
@@ -161,14 +173,15 @@ fn common() -> Vec<String> {
 }
 
 /// The filter graph from the source to one labelled output per rendition.
-fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace) -> String {
+fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace, outputs: &Outputs) -> String {
     let mut chains = Vec::new();
     if let Some(video) = &feed.video {
         let sizes: Vec<_> =
             renditions.iter().enumerate().filter_map(|(i, r)| Some((i, r, size(r)?))).collect();
         let pace = sizes.first().map(|(_, rendition, _)| paced(&rendition.rate, start.picture, pace));
         let labels: String = sizes.iter().map(|(index, ..)| format!("[p{index}]")).collect();
-        chains.push(format!("{video}{},split={}{labels}", pace.unwrap_or_default(), sizes.len()));
+        let (pace, watched) = (pace.unwrap_or_default(), signs::pictures(&outputs.pictures));
+        chains.push(format!("{video}{pace},{watched},split={}{labels}", sizes.len()));
         chains.extend(sizes.iter().map(|(index, _, (width, height))| {
             format!("[p{index}]scale={width}:{height}:flags=bicubic:{COLOURS}[o{index}]")
         }));
@@ -177,7 +190,8 @@ fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace) -> St
     if let (Some(audio), Some((index, sound))) = (&feed.audio, heard) {
         // The pictures of a source that has some set the pace.
         let pace = if feed.video.is_none() { paced_sound(sound, start.block, pace) } else { String::new() };
-        chains.push(format!("{audio},asetnsamples=n={}{pace}[o{index}]", sound.frame()));
+        let watched = signs::sound(&outputs.sound);
+        chains.push(format!("{audio},asetnsamples=n={}{pace},{watched}[o{index}]", sound.frame()));
     }
     chains.join(";")
 }

@@ -3,21 +3,23 @@
 //! Every pipe is drained by a task of its own, whatever happens to the media. Nothing here starts a
 //! second ffmpeg: the worker decides that.
 
-use std::{os::fd::OwnedFd, process::Stdio, time::Duration};
+mod pipes;
+mod watch;
+
+use std::{process::Stdio, time::Duration};
 
 use airtight_media::{
     grid::{Grid, Number, Part},
+    health::Sign,
     holding::Piece,
     id::Lineage,
+    mark::{self, Mark},
     segmenter::{Cut, Dropped, Segmenter},
     track::TrackError,
 };
 use anyhow::Context as _;
-use bytes::{Bytes, BytesMut};
-use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use bytes::Bytes;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
-    net::unix::pipe::Receiver,
     process::Child,
     sync::mpsc,
     task::JoinSet,
@@ -28,16 +30,16 @@ use tracing::{debug, info, warn};
 
 use super::{
     clock,
-    command::Start,
+    command::{Outputs, Start},
     event::Event,
     shelf::{Item, Shelf},
     slate::Prepared,
 };
 use crate::child::{Command, FIRST_DESCRIPTOR};
+use pipes::pipe;
+use watch::Watch;
 
-/// Room in a pipe, so that ffmpeg does not wait while we are not scheduled.
-const PIPE: usize = 1 << 20;
-/// Cuts that wait for the run.
+/// Cuts, and signs, that wait for the run.
 const QUEUE: usize = 64;
 /// For the first part to come.
 const FIRST: Duration = Duration::from_secs(15);
@@ -46,8 +48,6 @@ const EXIT: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(200);
 /// No media is made so far ahead of its time, unless the clock was set back.
 const EARLY_MS: u64 = 1000;
-/// Lines of ffmpeg's errors that are logged per run; the others are counted.
-const LINES: u64 = 20;
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub enum Ended {
 pub struct Plan<'a> {
     /// The program.
     pub ffmpeg: &'a str,
-    /// Its arguments; output `i` goes to `pipe:<3 + i>`.
+    /// Its arguments, with [`outputs`] of as many tracks.
     pub args: Vec<String>,
     /// The lineage that it makes.
     pub lineage: Lineage,
@@ -80,9 +80,12 @@ pub struct Plan<'a> {
     pub tracks: &'a [Prepared],
 }
 
-/// The names of the outputs of `count` tracks.
-pub fn outputs(count: usize) -> Vec<String> {
-    (FIRST_DESCRIPTOR..).take(count).map(|descriptor| format!("pipe:{descriptor}")).collect()
+/// The names of the outputs of `count` tracks: their pipes, and behind them those of the detectors.
+pub fn outputs(count: usize) -> Outputs {
+    let mut pipes = (FIRST_DESCRIPTOR..).map(|descriptor| format!("pipe:{descriptor}"));
+    let tracks = pipes.by_ref().take(count).collect();
+    let mut next = || pipes.next().unwrap_or_default();
+    Outputs { tracks, pictures: next(), sound: next() }
 }
 
 /// A run of the encoder.
@@ -93,6 +96,7 @@ pub struct EncoderRun<'a> {
     /// The parts of the segment that each track is at.
     parts: Vec<Vec<Bytes>>,
     newest: Vec<Option<Number>>,
+    watch: Watch,
     /// Whether inits and slates are on the shelf.
     opened: bool,
     begun: bool,
@@ -106,12 +110,18 @@ impl<'a> EncoderRun<'a> {
     pub fn new(plan: Plan<'a>, shelf: &'a Shelf, event: &'a Event) -> Self {
         let count = plan.tracks.len();
         let (parts, newest) = (vec![Vec::new(); count], vec![None; count]);
+        let begun = plan.tracks.iter().map(|track| {
+            let rendition = &track.rendition;
+            rendition.rate.ticks(plan.start.origin(rendition.form)).millis()
+        });
+        let watch = Watch::new(plan.lineage.clone(), begun.min().unwrap_or(0));
         Self {
             plan,
             shelf,
             event,
             parts,
             newest,
+            watch,
             opened: false,
             begun: false,
             heard: vec![None; count],
@@ -122,12 +132,13 @@ impl<'a> EncoderRun<'a> {
     /// Runs ffmpeg to its end, or until `stop`.
     pub async fn run(&mut self, stop: &CancellationToken) -> Ended {
         let (sender, mut cuts) = mpsc::channel(QUEUE);
+        let (signs, mut found) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        let mut child = match self.spawn(&mut tasks, sender).await {
+        let mut child = match self.spawn(&mut tasks, sender, signs).await {
             Ok(child) => child,
             Err(error) => return Ended::Fault(format!("ffmpeg can't be started: {error:#}")),
         };
-        let ended = self.follow(&mut child, &mut cuts, stop).await;
+        let ended = self.follow(&mut child, &mut cuts, &mut found, stop).await;
         // Also reaps it; a child that has ended can't be killed, and need not be.
         let _ = child.kill().await;
         ended
@@ -137,6 +148,7 @@ impl<'a> EncoderRun<'a> {
         &mut self,
         child: &mut Child,
         cuts: &mut mpsc::Receiver<(usize, Result<Cut, TrackError>)>,
+        found: &mut mpsc::Receiver<Sign>,
         stop: &CancellationToken,
     ) -> Ended {
         let mut tick = interval(TICK);
@@ -144,6 +156,11 @@ impl<'a> EncoderRun<'a> {
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => Some(Ended::Stopped),
+                // Before the cuts: what is found in a segment comes before its last part.
+                Some(sign) = found.recv() => {
+                    self.watch.take(sign);
+                    None
+                }
                 cut = cuts.recv() => match cut {
                     Some((track, Ok(cut))) => self.take(track, cut),
                     Some((track, Err(error))) => {
@@ -165,6 +182,7 @@ impl<'a> EncoderRun<'a> {
         &self,
         tasks: &mut JoinSet<()>,
         sender: mpsc::Sender<(usize, Result<Cut, TrackError>)>,
+        signs: mpsc::Sender<Sign>,
     ) -> anyhow::Result<Child> {
         let mut command = Command::new(self.plan.ffmpeg).args(self.plan.args.iter()).dies_with_parent();
         command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -174,11 +192,21 @@ impl<'a> EncoderRun<'a> {
             let rendition = &track.rendition;
             let origin = self.plan.start.origin(rendition.form);
             let segmenter = Segmenter::new(self.plan.grid, rendition.rate, origin);
-            tasks.spawn(cut(index, reader, segmenter, sender.clone()));
+            tasks.spawn(pipes::cut(index, reader, segmenter, sender.clone()));
+        }
+        for pictures in [true, false] {
+            let (reader, writer) = pipe()?;
+            command = command.descriptor(writer);
+            let mut tracks = self.plan.tracks.iter();
+            if let Some(track) = tracks.find(|track| track.track.is_video() == pictures) {
+                let rendition = &track.rendition;
+                let origin = self.plan.start.origin(rendition.form);
+                tasks.spawn(pipes::find(reader, rendition.rate, origin, signs.clone()));
+            }
         }
         let mut child = command.spawn().await?;
-        tasks.spawn(progress(child.stdout.take().context("its output is no pipe")?));
-        tasks.spawn(errors(child.stderr.take().context("its errors are no pipe")?));
+        tasks.spawn(pipes::progress(child.stdout.take().context("its output is no pipe")?));
+        tasks.spawn(pipes::errors(child.stderr.take().context("its errors are no pipe")?));
         Ok(child)
     }
 
@@ -230,10 +258,17 @@ impl<'a> EncoderRun<'a> {
             self.event.begin(self.plan.start.first_whole(&self.plan.grid, &self.renditions()));
             self.open();
         }
-        let mut bytes = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        let bytes = mark::seal(&parts, &self.mark(index, number));
         let track = self.plan.tracks[index].track.name.clone();
-        self.shelf.push(Item { piece: Piece::Segment { lineage, track, number }, bytes: bytes.freeze() });
+        self.shelf.push(Item { piece: Piece::Segment { lineage, track, number }, bytes });
+    }
+
+    /// What a segment says of itself.
+    fn mark(&mut self, index: usize, number: Number) -> Mark {
+        let (grid, track) = (self.plan.grid, &self.plan.tracks[index]);
+        let captured = grid.span(number, &track.rendition.rate).start();
+        let aired = (grid.start_millis(number), grid.end_millis(number));
+        Mark { health: self.watch.judge(track.track.is_video(), number, aired), captured }
     }
 
     /// Puts inits and slates on the shelf, once.
@@ -309,83 +344,10 @@ fn heads(lineage: &Lineage, tracks: &[Prepared]) -> Vec<Item> {
     tracks.iter().flat_map(head).collect()
 }
 
-/// A pipe: the end that we read, the end that the child writes.
-fn pipe() -> anyhow::Result<(Receiver, OwnedFd)> {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).context("no further pipe")?;
-    // Only costs smoothness if the system's limit is lower.
-    let _ = fcntl_setpipe_size(&writer, PIPE);
-    Ok((Receiver::from_owned_fd(reader)?, writer))
-}
-
-/// Cuts what comes out of a pipe until its end.
-async fn cut(
-    index: usize,
-    mut pipe: Receiver,
-    mut segmenter: Segmenter,
-    sender: mpsc::Sender<(usize, Result<Cut, TrackError>)>,
-) {
-    let mut buffer = BytesMut::with_capacity(1 << 16);
-    loop {
-        buffer.clear();
-        let more = matches!(pipe.read_buf(&mut buffer).await, Ok(1..));
-        let error = if more { segmenter.push(&buffer).err() } else { None };
-        if !more {
-            segmenter.finish();
-        }
-        while let Some(cut) = segmenter.poll() {
-            if sender.send((index, Ok(cut))).await.is_err() {
-                return;
-            }
-        }
-        if let Some(error) = error {
-            // The run is over; whether anybody still hears why is all the same.
-            let _ = sender.send((index, Err(error))).await;
-            return;
-        }
-        if !more {
-            return;
-        }
-    }
-}
-
 async fn exit(child: &mut Child) -> Ended {
     Ended::Fault(match timeout(EXIT, child.wait()).await {
         Ok(Ok(status)) => format!("ffmpeg ended: {status}"),
         Ok(Err(error)) => format!("ffmpeg ended: {error}"),
         Err(_) => "ffmpeg has closed its outputs and does not end".to_owned(),
     })
-}
-
-/// Logs how ffmpeg gets on, from its `-progress` lines.
-async fn progress(pipe: impl AsyncRead + Unpin) {
-    let mut lines = BufReader::new(pipe).lines();
-    let mut report = String::new();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let Some((key, value)) = line.split_once('=') else { continue };
-        match key {
-            "frame" | "fps" | "drop_frames" | "speed" => report += &format!(" {key}={}", value.trim()),
-            "progress" => {
-                debug!("ffmpeg:{report}");
-                report.clear();
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Logs what ffmpeg complains of, which may quote bytes of the input that are no text.
-async fn errors(pipe: impl AsyncRead + Unpin) {
-    let mut lines = BufReader::new(pipe).split(b'\n');
-    let mut count = 0_u64;
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line);
-        count += 1;
-        match count {
-            ..=LINES => warn!("ffmpeg: {line}"),
-            _ => debug!("ffmpeg: {line}"),
-        }
-    }
-    if count > LINES {
-        info!("ffmpeg wrote {} more lines of errors", count - LINES);
-    }
 }

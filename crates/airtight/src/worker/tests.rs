@@ -17,11 +17,12 @@ use bytes::Bytes;
 
 use super::{
     codec::{AudioCodec, Channels, Hertz, VideoCodec},
-    command::Feed,
+    command::{Feed, Outputs},
     ladder::Rendition,
     *,
 };
 
+mod finds;
 mod joins;
 
 const VIDEO: VideoCodec = VideoCodec::H264 { b_frames: 2 };
@@ -75,17 +76,30 @@ impl Taken {
 /// Encodes `millis` of media from `start` on and cuts all tracks.
 fn lineage(grid: &Grid, feed: &Feed, renditions: &[Rendition], start: &Start, millis: u64) -> Vec<Taken> {
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<_> = renditions.iter().map(|r| folder.path().join(r.name.as_str())).collect();
-    let outputs: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    let args = command::encode(feed, renditions, grid, start, Pace::Free(millis), &outputs);
-    run("ffmpeg", &args);
-    let taken = renditions.iter().zip(&paths).map(|(rendition, path)| {
+    let outputs = encode(folder.path(), grid, feed, renditions, start, millis);
+    let taken = renditions.iter().zip(&outputs.tracks).map(|(rendition, path)| {
         let mut segmenter = Segmenter::new(*grid, rendition.rate, start.origin(rendition.form));
         segmenter.push(&std::fs::read(path).unwrap()).unwrap();
         segmenter.finish();
         take(&mut segmenter)
     });
     taken.collect()
+}
+
+/// Encodes `millis` of media from `start` on into files of `folder`.
+fn encode(
+    folder: &Path,
+    grid: &Grid,
+    feed: &Feed,
+    renditions: &[Rendition],
+    start: &Start,
+    millis: u64,
+) -> Outputs {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let tracks = renditions.iter().map(|rendition| path(rendition.name.as_str())).collect();
+    let outputs = Outputs { tracks, pictures: path("pictures"), sound: path("sound") };
+    run("ffmpeg", &command::encode(feed, renditions, grid, start, Pace::Free(millis), &outputs));
+    outputs
 }
 
 fn take(segmenter: &mut Segmenter) -> Taken {

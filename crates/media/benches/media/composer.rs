@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use airtight_media::{
     compose::{Action, Composer, Event, Policy, SourceId},
     grid::{Number, Rate},
+    health::Health,
     hls,
     holding::{Line, Piece},
     id::{Lineage, TrackName},
@@ -85,7 +86,7 @@ impl Origin {
 
     fn holds(&mut self, source: SourceId, piece: Piece) {
         let signal = self.record.signal.clone();
-        self.say(source, Line::Held { signal, piece, length: 1, age_ms: 0 });
+        self.say(source, Line::Held { signal, piece, length: 1, age_ms: 0, health: Health::Healthy });
     }
 
     fn openings(&mut self, source: SourceId) {

@@ -7,6 +7,7 @@ use std::{
 
 use airtight_media::{
     grid::Number,
+    health::Health,
     holding::Piece,
     id::{InitHash, Lineage, SignalName, TrackName},
     record::Record,
@@ -76,6 +77,8 @@ struct LineageFreshness {
     lineage: Lineage,
     newest: Option<Number>,
     age_ms: Option<u64>,
+    /// What the content of that number is.
+    health: Health,
 }
 
 impl Signal {
@@ -218,15 +221,15 @@ impl Signal {
         }
     }
 
-    /// The newest number of a lineage that is whole, and when it became so.
-    fn newest_whole(&self, tracks: &BTreeMap<TrackName, Track>) -> Option<(Number, Moment)> {
+    /// The newest number of a lineage that is whole, when it became so, and what its content is at worst.
+    fn newest_whole(&self, tracks: &BTreeMap<TrackName, Track>) -> Option<(Number, Moment, Health)> {
         let candidates: BTreeSet<Number> = tracks.values().flat_map(|t| t.segments.keys().copied()).collect();
         candidates.into_iter().rev().find_map(|number| {
             let era = self.record.era(number)?;
-            let since =
-                era.tracks.iter().map(|track| Some(tracks.get(&track.name)?.segments.get(&number)?.since));
-            let since: Option<Vec<Moment>> = since.collect();
-            Some((number, since?.into_iter().max()?))
+            let held = era.tracks.iter().map(|track| tracks.get(&track.name)?.segments.get(&number));
+            let held: Vec<&Held> = held.collect::<Option<_>>()?;
+            let health = held.iter().map(|held| held.health).max()?;
+            Some((number, held.iter().map(|held| held.since).max()?, health))
         })
     }
 
@@ -235,17 +238,18 @@ impl Signal {
             self.lineages.iter().map(|(lineage, tracks)| (lineage, self.newest_whole(tracks))).collect();
         // Of the lineages that hold the newest number, the first that held it counts.
         let newest = whole.iter().filter_map(|(_, newest)| *newest);
-        let newest = newest.max_by_key(|(number, since)| (*number, std::cmp::Reverse(*since)));
+        let newest = newest.max_by_key(|(number, since, _)| (*number, std::cmp::Reverse(*since)));
         let lineages = whole.iter().map(|(lineage, newest)| LineageFreshness {
             lineage: (*lineage).clone(),
-            newest: newest.map(|(number, _)| number),
-            age_ms: newest.map(|(_, since)| since.age_ms(now)),
+            newest: newest.map(|(number, ..)| number),
+            age_ms: newest.map(|(_, since, _)| since.age_ms(now)),
+            health: newest.map(|(.., health)| health).unwrap_or_default(),
         });
         Freshness {
             signal: self.record.signal.clone(),
             record: Record::clone(&self.record),
-            newest: newest.map(|(number, _)| number),
-            age_ms: newest.map(|(_, since)| since.age_ms(now)),
+            newest: newest.map(|(number, ..)| number),
+            age_ms: newest.map(|(_, since, _)| since.age_ms(now)),
             lineages: lineages.collect(),
         }
     }

@@ -49,7 +49,7 @@ fn init(lineage: &str, track: &str) -> Piece {
 }
 
 fn held(since: u64) -> Held {
-    Held { length: 10, since: Moment(since) }
+    Held { length: 10, since: Moment(since), health: Health::Healthy }
 }
 
 /// One that follows the feed and keeps the set that it tells of.
@@ -235,13 +235,14 @@ fn newest_is_the_newest_number_that_is_whole_in_one_lineage() {
     hold("a-1", "720p", 6, 400);
     hold("b-2", "audio", 6, 500);
     hold("b-2", "720p", 5, 150);
-    hold("b-2", "audio", 5, 200);
+    let silent = Held { health: Health::Silent, ..held(200) };
+    index.hold(&signal("live01"), &segment("b-2", "audio", 5), silent);
     let json = serde_json::to_value(index.freshness(Moment(1000))).unwrap();
     assert_eq!(json[0]["signal"], "live01");
     assert_eq!(json[0]["record"]["d"], 2000);
     assert_eq!((&json[0]["newest"], &json[0]["age_ms"]), (&5.into(), &800.into()));
-    let a = serde_json::json!({ "lineage": "a-1", "newest": 5, "age_ms": 700 });
-    let b = serde_json::json!({ "lineage": "b-2", "newest": 5, "age_ms": 800 });
+    let a = serde_json::json!({ "lineage": "a-1", "newest": 5, "age_ms": 700, "health": "healthy" });
+    let b = serde_json::json!({ "lineage": "b-2", "newest": 5, "age_ms": 800, "health": "silent" });
     assert_eq!(json[0]["lineages"], serde_json::json!([a, b]));
 }
 

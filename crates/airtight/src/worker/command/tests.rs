@@ -26,6 +26,11 @@ fn grid() -> Grid {
     Grid { millis: positive(2000), parts: positive(4) }
 }
 
+fn outputs(tracks: &[&str]) -> Outputs {
+    let tracks = tracks.iter().map(|url| (*url).to_owned()).collect();
+    Outputs { tracks, pictures: "pipe:6".to_owned(), sound: "pipe:7".to_owned() }
+}
+
 fn source(rate: Rate) -> Source {
     Source { picture: Some(Picture { width: 1280, height: 720, rate }), sound: Some(SOUND) }
 }
@@ -40,7 +45,7 @@ fn one_output_per_track_on_a_pipe_of_its_own() {
         ..Feed::default()
     };
     let start = Start::at(1_795_477_632_007, &source);
-    let outputs = ["pipe:3", "pipe:4", "pipe:5"].map(str::to_owned);
+    let outputs = outputs(&["pipe:3", "pipe:4", "pipe:5"]);
     let args = encode(&feed, &renditions(&source), &grid(), &start, Pace::Live, &outputs).join(" ");
     let muxer = "-map_metadata -1 -map_chapters -1 -fflags +bitexact -flush_packets 1 -movflags \
                  +empty_moov+default_base_moof+frag_every_frame+frag_discont+skip_trailer+negative_cts_offsets -f mp4";
@@ -60,7 +65,9 @@ fn one_output_per_track_on_a_pipe_of_its_own() {
         "-hide_banner -nostdin -nostats -loglevel level+error -y -progress pipe:1 -stats_period 1 -i media \
          -filter_complex [0:0]setpts=N,tpad=start=1:start_mode=clone,settb=AVTB,\
          setpts='if(N,(N-1)*1000*1000000/25000,RTCTIME-1795477632040000)',realtime=limit=3600,trim=start_frame=1,\
-         settb=1000/25000,setpts=N,split=2[p0][p1];{};{};[0:1]asetpts=N,asetnsamples=n=1024[o2] \
+         settb=1000/25000,setpts=N,blackdetect=d=0,freezedetect=n=-60dB:d=0.1,\
+         metadata=mode=print:file='pipe\\:6':direct=1,split=2[p0][p1];{};{};[0:1]asetpts=N,asetnsamples=n=1024,\
+         silencedetect=n=-60dB:d=0.1,ametadata=mode=print:file='pipe\\:7':direct=1[o2] \
          -map [o0] {} pipe:3 -map [o1] {} pipe:4 -map [o2] -c:a aac -b:a 128000 -ar 48000 -ac 2 {muxer} pipe:5",
         scale(0, "1280:720"),
         scale(1, "640:360"),
@@ -75,11 +82,11 @@ fn sound_alone_sets_its_own_pace() {
     let source = Source { picture: None, sound: Some(SOUND) };
     let feed = Feed { audio: Some("anullsrc".to_owned()), ..Feed::default() };
     let start = Start::at(1_000_000, &source);
-    let args = encode(&feed, &renditions(&source), &grid(), &start, Pace::Live, &["pipe:3".to_owned()]);
+    let args = encode(&feed, &renditions(&source), &grid(), &start, Pace::Live, &outputs(&["pipe:3"]));
     assert!(
-        args.iter()
-            .any(|arg| arg.starts_with("anullsrc,asetnsamples=n=1024,adelay=")
-                && arg.ends_with("asetpts=N[o0]")),
+        args.iter().any(|arg| arg.starts_with("anullsrc,asetnsamples=n=1024,adelay=")
+            && arg.contains("asetpts=N,silencedetect=")
+            && arg.ends_with(":direct=1[o0]")),
         "{args:?}"
     );
     assert_eq!(args.iter().filter(|arg| *arg == "-map").count(), 1);
@@ -88,11 +95,11 @@ fn sound_alone_sets_its_own_pace() {
 #[test]
 fn a_slate_differs_from_its_track_in_nothing_that_an_init_tells() {
     let source = source(rate(25_000, 1000));
-    let outputs = ["v", "w", "a"].map(str::to_owned);
+    let outputs = outputs(&["v", "w", "a"]);
     let start = Start::at(0, &source);
     let on_air =
         encode(&Feed::default(), &renditions(&source), &grid(), &start, Pace::Live, &outputs).join(" ");
-    let slate = slate(&renditions(&source), &grid(), false, &outputs).join(" ");
+    let slate = slate(&renditions(&source), &grid(), false, &outputs.tracks).join(" ");
     assert!(slate.contains("trim=end_frame=51,setpts=N[o0]"), "a picture longer than a segment: {slate}");
     assert!(slate.contains("atrim=end_sample=98304,asetnsamples=n=1024[o2]"), "96 audio frames: {slate}");
     let after_graph = |args: &str| args[args.find("-map [o0]").unwrap()..].to_owned();

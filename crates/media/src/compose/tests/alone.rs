@@ -9,6 +9,7 @@ use super::{
 use crate::{
     compose::{Action, Composer, Decision, Event, Policy, SourceId, Ticket},
     grid::Number,
+    health::Health,
     holding::{Line, Piece},
     id::Lineage,
     record::Record,
@@ -56,7 +57,16 @@ impl Alone {
     fn holds(&mut self, number: Number, now: u64) {
         let track = self.record.eras[0].tracks[0].name.clone();
         let piece = Piece::Segment { lineage: self.lineage.clone(), track, number };
-        self.say(Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms: 0 }, now);
+        self.say(
+            Line::Held {
+                signal: self.record.signal.clone(),
+                piece,
+                length: 1,
+                age_ms: 0,
+                health: Health::Healthy,
+            },
+            now,
+        );
     }
 
     /// The fetches that are wanted now.
@@ -165,7 +175,7 @@ fn what_was_asked_of_a_source_that_is_down_is_asked_elsewhere() {
         alone.composer.handle(Event::Says(other, line), at(1010));
     }
     let (signal, held) = (alone.record.signal.clone(), piece.clone());
-    let line = Line::Held { signal, piece: held, length: 1, age_ms: 0 };
+    let line = Line::Held { signal, piece: held, length: 1, age_ms: 0, health: Health::Healthy };
     alone.composer.handle(Event::Says(other, line), at(1010));
     assert_eq!(alone.wanted(), [], "it is under way");
     alone.composer.handle(Event::Down(SOURCE), at(1020));
@@ -183,7 +193,13 @@ fn a_source_that_brought_nothing_is_still_asked_for_what_it_alone_has() {
         alone.holds(Number(number), now);
         let track = piece.track().clone();
         let piece = Piece::Segment { lineage: alone.lineage.clone(), track, number: Number(number) };
-        let line = Line::Held { signal: alone.record.signal.clone(), piece, length: 1, age_ms: 0 };
+        let line = Line::Held {
+            signal: alone.record.signal.clone(),
+            piece,
+            length: 1,
+            age_ms: 0,
+            health: Health::Healthy,
+        };
         alone.composer.handle(Event::Says(other, line), at(now));
     };
     say(&mut alone, FIRST.0, 1010);

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     compose::{Composer, Event, SourceId, Ticket},
     grid::Number,
+    health::Health,
     holding::{Line, Piece},
     id::Lineage,
     record::Record,
@@ -353,7 +354,13 @@ pub fn openings(record: &Record, lineage: &Lineage, first: Number) -> Vec<Line> 
         let init = Piece::Init { lineage: lineage.clone(), track: track.name.clone(), init: track.init };
         let slate = Piece::Slate { lineage, track: track.name.clone() };
         for piece in [init, slate] {
-            lines.push(Line::Held { signal: record.signal.clone(), piece, length: 1, age_ms: 0 });
+            lines.push(Line::Held {
+                signal: record.signal.clone(),
+                piece,
+                length: 1,
+                age_ms: 0,
+                health: Health::Healthy,
+            });
         }
     }
     lines

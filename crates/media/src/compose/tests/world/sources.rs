@@ -3,6 +3,7 @@
 use super::{Copy, EPOCH, Happening, PACKAGERS, World, end_of, number_at, openings};
 use crate::{
     grid::Number,
+    health::Health,
     holding::{Line, Piece},
     id::Lineage,
     record::Record,
@@ -82,7 +83,7 @@ impl World {
     }
 
     pub(super) fn held(&self, piece: Piece, age_ms: u64) -> Line {
-        Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms }
+        Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms, health: Health::Healthy }
     }
 
     pub(super) fn learn(&mut self, record: Record) {
