@@ -28,7 +28,7 @@ use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::log;
+use crate::{log, notify};
 use process::Process;
 
 /// The first descriptor that a child is given besides its standard streams, as for `LISTEN_FDS`.
@@ -90,6 +90,12 @@ impl Command {
     /// Sets a variable of the child's environment.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.envs.push((key.into(), value.into()));
+        self
+    }
+
+    /// Sets variables of the child's environment.
+    pub fn envs(mut self, variables: impl IntoIterator<Item = (&'static str, OsString)>) -> Self {
+        self.envs.extend(variables.into_iter().map(|(key, value)| (key.into(), value)));
         self
     }
 
@@ -282,9 +288,10 @@ fn die_with(parent: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The `LISTEN_FDS` protocol; what this process itself inherited of it is not passed on.
+/// The `LISTEN_FDS` protocol; what this process itself inherited of it is not passed on, nor for whom the
+/// watchdog of its own service manager is meant.
 fn set_listeners(command: &mut std::process::Command, count: u32) {
-    for key in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+    for key in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", notify::MEANT_FOR] {
         command.env_remove(OsStr::new(key));
     }
     if count > 0 {

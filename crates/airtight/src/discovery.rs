@@ -20,7 +20,9 @@ use tracing::info;
 use crate::{
     config::{SettingError, Settings},
     http::Client,
+    notify::Signs,
     serve::{
+        health::Health,
         listen::{self, Address},
         metrics::render,
         page,
@@ -83,6 +85,7 @@ async fn discover(config: Config) -> anyhow::Result<()> {
         return round.run_once().await;
     }
     let stop = until_signal()?;
+    let signs = Signs::start(&Health::default(), &stop);
     let mut tasks = JoinSet::new();
     if let Some(address) = &config.listen {
         let listener = listen::listener(address, "--listen").await?;
@@ -90,6 +93,7 @@ async fn discover(config: Config) -> anyhow::Result<()> {
         let stalled = metrics.stalled.clone();
         tasks.spawn(run_router(listener, router(metrics), stop.clone(), stalled));
     }
+    signs.ready();
     round.run(config.interval, &stop).await;
     tasks.join_all().await;
     Ok(())

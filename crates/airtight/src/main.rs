@@ -8,6 +8,7 @@ mod drill;
 mod end;
 mod http;
 mod log;
+mod notify;
 mod origin;
 mod outlet;
 mod packager;

@@ -28,6 +28,7 @@ use tracing::info;
 use crate::{
     config::{SettingError, Settings},
     http::Client,
+    notify::Signs,
     publish::{Board, Desk, Offer},
     serve::{
         connection::Stalled,
@@ -105,6 +106,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen::listener(&config.listen, &format!("--listen or {}", config.seed)).await?;
     let stop = until_signal()?;
+    let health = Health::default();
+    let signs = Signs::start(&health, &stop);
     let saved = config.state.map(|folder| StateFile::open(folder, "ingests.json")).transpose()?;
     let (client, board) = (Client::new(), Arc::new(Board::default()));
     let directory = Arc::new(ArcSwap::new(Arc::new(BTreeMap::new())));
@@ -136,7 +139,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let composing = tokio::spawn(desk.run(stop.clone()));
 
-    let health = Health::default();
     health.watch("composer", pulse);
     let mut registry = Registry::with_prefix("airtight");
     board.figures.register(&mut registry);
@@ -150,6 +152,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let shards = Shards::start(&board, &routes::router(app), &health, &stop, &stalled, &overload)?;
     let _ = timeout(START, on_air(&board, &promised)).await;
     info!("listening on http://{}", listener.local_addr()?);
+    signs.ready();
     let tasks = vec![("composes", composing), ("follows packagers and peers", following)];
     shards.serve_beside(listener, stop, tasks).await
 }

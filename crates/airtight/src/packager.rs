@@ -28,6 +28,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::{SettingError, Settings},
+    notify::Signs,
     publish::Board,
     serve::{
         health::Health,
@@ -133,8 +134,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (seed, _) = config.name.port();
     let listener = listen::listener(&config.listen, &format!("--listen or {seed}")).await?;
     let stop = until_signal()?;
-    let disk = Disk::open(&config.root, config.mode)?;
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
+    let signs = Signs::start(&health, &stop);
+    let disk = Disk::open(&config.root, config.mode)?;
     let store = Store::new(disk, config.mode, config.limits, board.clone());
     let filling = fill(&store)?;
     // The composer begins with all of the window in view, where that does not take too long.
@@ -154,6 +156,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let router = routes::router(store, health.clone(), stop.clone());
     let shards = Shards::start(&board, &router, &health, &stop, &stalled, &overload)?;
     info!("listening on http://{}", listener.local_addr()?);
+    signs.ready();
     let tasks = vec![("composes", composing), ("lets go what has expired", expiring)];
     let served = shards.serve_beside(listener, stop, tasks).await;
     filling.end().await.and(served)

@@ -15,7 +15,9 @@ use tracing::info;
 use crate::{
     config::{SettingError, Settings},
     log,
+    notify::Signs,
     serve::{
+        health::Health,
         listen::{self, Address},
         run::{block_on, run_router, until_signal},
     },
@@ -64,12 +66,14 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen::listener(&config.listen, "--listen or REPORTER_PORT").await?;
     let stop = until_signal()?;
+    let signs = Signs::start(&Health::default(), &stop);
     let metrics = Arc::new(Metrics::new());
     let disk = config.state.map(|folder| StateFile::open(folder, "registry.json")).transpose()?;
     let (store, tasks) = Memory::start(config.expiry, disk, metrics.clone(), &stop);
     let stalled = metrics.stalled.clone();
     let router = routes::router(App { store, metrics, zone: log::zone(), stop: stop.clone() });
     info!("listening on http://{}", listener.local_addr()?);
+    signs.ready();
     run_router(listener, router, stop, stalled).await;
     tasks.join_all().await;
     Ok(())

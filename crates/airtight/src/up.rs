@@ -1,7 +1,7 @@
 //! `airtight up` and `down`: the whole system on one machine, supervised.
 //!
-//! `up` binds all listening sockets, starts the parts on them, starts again what dies, and ends all in
-//! order. It is a component like the others: the parts neither wait for it nor die with it, and the
+//! `up` binds all listening sockets, starts the parts on them, starts again what dies or freezes
+//! ([`lives`]), and ends all in order. It is a component like the others: the parts neither wait for it nor die with it, and the
 //! next `up` adopts them ([`takeover`]). A part is known by the record it makes of itself
 //! ([`folder`]), and its listening sockets come back from it ([`handover`]).
 //!
@@ -13,6 +13,7 @@ mod event;
 mod fleet;
 pub mod folder;
 pub mod handover;
+mod lives;
 pub mod logs;
 pub mod plan;
 mod preflight;
@@ -27,12 +28,16 @@ use std::{convert::Infallible, fs};
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{SettingError, Settings};
 use crate::log;
+use crate::notify::Signs;
+use crate::serve::health::Health;
 use console::Console;
 use fleet::Fleet;
 use folder::Folder;
+use lives::Lives;
 use plan::{Part, Ports, System};
 use supervise::UNRECORDED;
 
@@ -57,7 +62,8 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     let folder = Folder::new(&system.folder);
     folder.create()?;
     let Some(_lock) = folder.lock()? else { bail!(supervised_already(&folder)) };
-    let prepared = takeover::prepare(system, wanted, &folder, console).await?;
+    let lives = Lives::new(system.segment);
+    let prepared = takeover::prepare(system, wanted, &folder, &lives, console).await?;
     let recorded = folder.write_up(&prepared.ports);
     // What runs is supervised even by one that can't record itself.
     let unrecorded = if prepared.is_fresh() { recorded.map(|()| None)? } else { recorded.err() };
@@ -70,12 +76,16 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
     }
     let (unusable, mut unusable_parts) = mpsc::channel(Part::ALL.len());
     let mut fleet = Fleet::start(prepared, unusable);
+    let ending = CancellationToken::new();
+    Signs::start(&Health::default(), &ending).ready();
     let outcome = tokio::select! {
         () = requests.next() => Ok(()),
         Some(part) = unusable_parts.recv() => Err(cannot_go_on(&folder, part)),
         fault = fleet.fault() => Err(fault),
         never = record => match never {},
+        never = lives.run(&folder, console) => match never {},
     };
+    ending.cancel();
     console.say("up", "all parts are asked to end");
     end(&mut fleet, &mut requests).await;
     down::end_all(&folder, &fleet.hurry).await?;

@@ -42,11 +42,14 @@ use tracing::{info, warn};
 use crate::{
     config::{SettingError, Settings},
     http::Client,
+    notify::Signs,
+    serve::health::Health,
     serve::run::{block_on, until_signal},
 };
 use codec::Sound;
 use command::{Pace, Start};
 use config::Config;
+pub use config::segment;
 use event::Event;
 use generated::Size;
 pub use probe::media_in;
@@ -135,6 +138,7 @@ impl Input {
 
 async fn work(config: Config) -> anyhow::Result<()> {
     let stop = until_signal()?;
+    let signs = Signs::start(&Health::default(), &stop);
     let scratch = Scratch::new().context("no temporary folder")?;
     let prepared = tokio::select! {
         prepared = prepare(&config, scratch.path()) => prepared?,
@@ -166,7 +170,14 @@ async fn work(config: Config) -> anyhow::Result<()> {
         let packager = Packager::new(url, client.clone(), config.signal.clone());
         sinks.spawn(Sink::new(packager, shelf.clone(), event.watch()).run(done.clone()));
     }
-    let worker = Worker { config: &config, input: &input, tracks: &tracks, shelf: &shelf, event: &event };
+    let worker = Worker {
+        config: &config,
+        input: &input,
+        tracks: &tracks,
+        shelf: &shelf,
+        event: &event,
+        signs: &signs,
+    };
     let outcome = tokio::select! {
         outcome = worker.run(&stop) => outcome,
         refusal = event.follow() => Err(refusal),
@@ -250,6 +261,7 @@ struct Worker<'a> {
     tracks: &'a [Prepared],
     shelf: &'a Shelf,
     event: &'a Event,
+    signs: &'a Signs,
 }
 
 impl Worker<'_> {
@@ -349,7 +361,7 @@ impl Worker<'_> {
             grid,
             tracks: self.tracks,
         };
-        EncoderRun::new(plan, self.shelf, self.event).run(stop).await
+        EncoderRun::new(plan, self.shelf, self.event, self.signs).run(stop).await
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{
@@ -158,6 +159,35 @@ fn a_part_that_is_stopped_is_adopted_all_the_same() {
     system.kill("reporter");
     system.wait_for_another("reporter", before);
     wait_until("the reporter answers again", || system.reporter_answers());
+}
+
+#[test]
+fn a_part_that_is_frozen_is_replaced_and_nobody_is_refused() {
+    let system = System::start();
+    wait_until("the reporter answers", || system.reporter_answers());
+    for part in ["reporter", "discovery"] {
+        let before = system.pid(part);
+        nobody_is_refused(&system, || {
+            system.signal(part, Signal::STOP);
+            system.wait_for_another(part, before);
+            wait_until("the reporter answers again", || system.reporter_answers());
+        });
+        assert!(system.shown().contains(&format!("{part} gave no sign of life for ")), "{}", system.shown());
+    }
+}
+
+#[test]
+fn a_supervisor_that_stood_still_kills_nobody_for_it() {
+    let system = System::start();
+    let pids = system.pids();
+    system.signal_supervisor(Signal::STOP);
+    let stopped = Instant::now();
+    wait_until("it stood still for many times the patience", || stopped.elapsed() > Duration::from_secs(4));
+    system.signal_supervisor(Signal::CONT);
+    system.kill("discovery");
+    system.wait_for_another("discovery", pids[0]);
+    assert_eq!(system.pid("reporter"), pids[1]);
+    assert!(!system.shown().contains("no sign of life"), "{}", system.shown());
 }
 
 #[test]

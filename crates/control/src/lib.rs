@@ -13,3 +13,4 @@ pub mod registry;
 pub mod restart;
 pub mod roster;
 pub mod select;
+pub mod watchdog;

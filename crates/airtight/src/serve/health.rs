@@ -28,8 +28,16 @@ impl Health {
     /// # Errors
     /// Which loop.
     pub fn alive(&self) -> Result<(), String> {
+        self.alive_within(FROZEN)
+    }
+
+    /// That every loop has beaten within `limit`.
+    ///
+    /// # Errors
+    /// Which loop has not.
+    pub fn alive_within(&self, limit: Duration) -> Result<(), String> {
         let loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match loops.iter().find(|(_, pulse)| pulse.age() > FROZEN) {
+        match loops.iter().find(|(_, pulse)| pulse.age() > limit) {
             Some((name, pulse)) => Err(format!("the {name} has been frozen for {:?}", pulse.age())),
             None => Ok(()),
         }

@@ -90,6 +90,7 @@ mod tests {
             folder: folder.to_owned(),
             host: std::net::IpAddr::from([127, 0, 0, 1]),
             parts: Part::ALL.to_vec(),
+            segment: std::time::Duration::from_secs(2),
             forwarded: std::collections::BTreeMap::new(),
         })
     }

@@ -117,6 +117,11 @@ impl Folder {
         self.path.join(format!("{part}.sock"))
     }
 
+    /// Where all parts give signs of life.
+    pub fn notify(&self) -> PathBuf {
+        self.path.join("notify.sock")
+    }
+
     /// Where a part writes what it has to say.
     pub fn log(&self, part: Part) -> PathBuf {
         self.path.join("log").join(format!("{part}.log"))
@@ -176,6 +181,7 @@ impl Folder {
     /// Forgets the supervisor.
     pub fn forget_up(&self) {
         let _ = fs::remove_file(self.path.join("up.json"));
+        let _ = fs::remove_file(self.notify());
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use airtight_media::id::SignalName;
 
@@ -68,6 +69,19 @@ impl Part {
             Self::Server1 | Self::Server2 => 2,
             Self::Origin1 | Self::Origin2 => 3,
         }
+    }
+
+    /// The other one of its pair.
+    pub const fn partner(self) -> Option<Self> {
+        Some(match self {
+            Self::WorkerA => Self::WorkerB,
+            Self::WorkerB => Self::WorkerA,
+            Self::Server1 => Self::Server2,
+            Self::Server2 => Self::Server1,
+            Self::Origin1 => Self::Origin2,
+            Self::Origin2 => Self::Origin1,
+            Self::Discovery | Self::Reporter => return None,
+        })
     }
 
     /// Whether it makes the media, so that its work is done when the event is over.
@@ -141,6 +155,8 @@ pub struct System {
     pub host: IpAddr,
     /// The parts to run.
     pub parts: Vec<Part>,
+    /// The target duration, by which it is judged who is frozen.
+    pub segment: Duration,
     /// Settings that go to every part that reads them, as flags.
     pub forwarded: BTreeMap<&'static str, String>,
 }
@@ -266,6 +282,7 @@ mod tests {
             folder: "run".into(),
             host: IpAddr::from([127, 0, 0, 1]),
             parts: Part::ALL.to_vec(),
+            segment: Duration::from_secs(4),
             forwarded: BTreeMap::from([("window", "60".to_owned()), ("segment", "4000".to_owned())]),
         };
         let ports = Part::ALL.into_iter().filter_map(|part| Some((part, part.port()?.default))).collect();

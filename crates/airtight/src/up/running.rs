@@ -55,6 +55,20 @@ impl Running {
         }
     }
 
+    /// Which process it is; none if it has ended.
+    pub fn pid(&self) -> Option<i32> {
+        match self {
+            Self::Ours(child) => child.id().map(u32::cast_signed),
+            Self::Adopted(handle) => Some(handle.process().pid),
+        }
+    }
+
+    /// Kills it and waits for its end.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.ended().await;
+    }
+
     /// Sends it a signal; one that has ended needs none.
     fn signal(&self, signal: Signal) {
         let _ = match self {
@@ -76,8 +90,7 @@ impl Running {
             () = tokio::time::sleep(DRAIN) => {}
             () = hurry.cancelled() => {}
         }
-        self.signal(Signal::KILL);
-        self.ended().await;
+        self.kill().await;
         false
     }
 }

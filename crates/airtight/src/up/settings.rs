@@ -11,7 +11,7 @@ use airtight_media::id::SignalName;
 use super::plan::{Part, Ports, System};
 use crate::cli;
 use crate::config::{SettingError, Settings};
-use crate::worker::{GENERATED, media_in};
+use crate::worker::{GENERATED, media_in, segment};
 
 /// Where media is looked for if nothing else is said.
 const DEFAULT_INPUT: &str = "./input";
@@ -48,6 +48,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
         host: settings.get("host", None, IpAddr::V4(Ipv4Addr::LOCALHOST))?,
         signal,
         parts,
+        segment: segment(settings)?,
         forwarded,
     };
     Ok((system, ports))

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::console::Console;
 use super::event::Event;
 use super::folder::Folder;
+use super::lives::Lives;
 use super::plan::Part;
 use super::running::{End, Running};
 use super::{handover, logs, sockets};
@@ -41,6 +42,8 @@ pub struct Supervised {
     pub event: Option<Event>,
     /// Where it keeps its record, socket and log.
     pub folder: Folder,
+    /// Where it is known whether it lives.
+    pub lives: Lives,
     /// Where its fate is told.
     pub console: Console,
 }
@@ -63,6 +66,9 @@ impl Supervised {
     pub async fn run(mut self, adopted: Option<Running>, mut orders: Orders) {
         let clock = Instant::now();
         let mut restart = Restart::new(Policy::PROCESS);
+        if let Some(pid) = adopted.as_ref().and_then(Running::pid) {
+            self.lives.adopted(self.part, pid);
+        }
         let mut next = adopted;
         loop {
             let running = match next.take() {
@@ -104,12 +110,20 @@ impl Supervised {
         let own = running.own();
         let end = tokio::select! {
             end = running.ended() => end,
+            silent = self.lives.frozen(self.part) => {
+                running.kill().await;
+                self.lives.gone(self.part);
+                // It went on well enough before.
+                orders.unusable = None;
+                return Some(format!("gave no sign of life for {:.1} s and was killed", silent.as_secs_f32()));
+            }
             never = self.keep_on_record(own) => match never {},
             () = orders.stop.cancelled() => {
                 self.end(running, &orders.hurry).await;
                 return None;
             }
         };
+        self.lives.gone(self.part);
         let unusable = orders.unusable.take().filter(|_| end == End::Exit(UNUSABLE));
         if let Some(unusable) = unusable {
             // The queue has room for every part.
@@ -147,6 +161,7 @@ impl Supervised {
     }
 
     async fn end(&mut self, running: Running, hurry: &CancellationToken) {
+        self.lives.gone(self.part);
         // Nobody will accept any longer: refuse at once what comes now.
         self.listener = None;
         if !running.end(hurry).await {
@@ -163,6 +178,7 @@ impl Supervised {
         let child = child::Command::of_this_binary()
             .args(&self.args)
             .env(handover::VARIABLE, self.folder.socket(self.part))
+            .envs(self.lives.variables(&self.folder))
             .record(self.folder.record(self.part.name()))
             .own_session()
             .listeners(listener)
@@ -170,7 +186,11 @@ impl Supervised {
             .stderr(stderr)
             .spawn()
             .await?;
-        Ok(Running::Ours(child))
+        let running = Running::Ours(child);
+        if let Some(pid) = running.pid() {
+            self.lives.started(self.part, pid);
+        }
+        Ok(running)
     }
 
     /// Where its words go. A part without a log is better than none.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use super::console::Console;
 use super::event::Event;
 use super::folder::{Folder, Living};
+use super::lives::Lives;
 use super::plan::{self, Part, Ports, System};
 use super::running::Running;
 use super::supervise::Supervised;
@@ -40,6 +41,7 @@ pub async fn prepare(
     system: &System,
     wanted: &Ports,
     folder: &Folder,
+    lives: &Lives,
     console: &Console,
 ) -> anyhow::Result<Prepared> {
     let mut living = known(system, folder.living()?)?;
@@ -65,6 +67,7 @@ pub async fn prepare(
             listener: listeners.remove(&part),
             event: part.encodes().then(|| Event::of(system)),
             folder: folder.clone(),
+            lives: lives.clone(),
             console: console.clone(),
         };
         parts.push((supervised, adopted.map(Running::Adopted)));

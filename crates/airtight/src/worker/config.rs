@@ -1,6 +1,6 @@
 //! The settings of a worker, checked.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use airtight_control::ingest::PartUrl;
 use airtight_media::{
@@ -93,10 +93,21 @@ fn sound(settings: &Settings) -> Result<Sound, SettingError> {
     Ok(sound)
 }
 
+/// The segment and target duration.
+///
+/// # Errors
+/// One that can't be used.
+pub fn segment(settings: &Settings) -> Result<Duration, SettingError> {
+    segment_millis(settings).map(Duration::from_millis)
+}
+
+fn segment_millis(settings: &Settings) -> Result<u64, SettingError> {
+    settings.within("segment", (1000, 6000), 2000)
+}
+
 fn grid(settings: &Settings) -> Result<Grid, SettingError> {
     let positive = |n: u64| u32::try_from(n).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    let (millis, parts) =
-        (settings.within("segment", (1000, 6000), 2000)?, settings.within("parts", (1, 30), 4)?);
+    let (millis, parts) = (segment_millis(settings)?, settings.within("parts", (1, 30), 4)?);
     if parts * SHORTEST_PART_MS > millis {
         return Err(SettingError::new(format!(
             "parts = '{parts}' can't be used: a part of a segment of {millis} ms would last less than \

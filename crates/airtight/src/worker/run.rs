@@ -35,7 +35,10 @@ use super::{
     shelf::{Item, Shelf},
     slate::Prepared,
 };
-use crate::child::{Command, FIRST_DESCRIPTOR};
+use crate::{
+    child::{Command, FIRST_DESCRIPTOR},
+    notify::Signs,
+};
 use pipes::pipe;
 use watch::Watch;
 
@@ -93,6 +96,7 @@ pub struct EncoderRun<'a> {
     plan: Plan<'a>,
     shelf: &'a Shelf,
     event: &'a Event,
+    signs: &'a Signs,
     /// The parts of the segment that each track is at.
     parts: Vec<Vec<Bytes>>,
     newest: Vec<Option<Number>>,
@@ -100,6 +104,8 @@ pub struct EncoderRun<'a> {
     /// Whether inits and slates are on the shelf.
     opened: bool,
     begun: bool,
+    /// The first number on the shelf.
+    made: Option<Number>,
     /// When each track last gave a part.
     heard: Vec<Option<Instant>>,
     started: Instant,
@@ -107,7 +113,7 @@ pub struct EncoderRun<'a> {
 
 impl<'a> EncoderRun<'a> {
     /// A run that is not started.
-    pub fn new(plan: Plan<'a>, shelf: &'a Shelf, event: &'a Event) -> Self {
+    pub fn new(plan: Plan<'a>, shelf: &'a Shelf, event: &'a Event, signs: &'a Signs) -> Self {
         let count = plan.tracks.len();
         let (parts, newest) = (vec![Vec::new(); count], vec![None; count]);
         let begun = plan.tracks.iter().map(|track| {
@@ -119,11 +125,13 @@ impl<'a> EncoderRun<'a> {
             plan,
             shelf,
             event,
+            signs,
             parts,
             newest,
             watch,
             opened: false,
             begun: false,
+            made: None,
             heard: vec![None; count],
             started: Instant::now(),
         }
@@ -261,6 +269,11 @@ impl<'a> EncoderRun<'a> {
         let bytes = mark::seal(&parts, &self.mark(index, number));
         let track = self.plan.tracks[index].track.name.clone();
         self.shelf.push(Item { piece: Piece::Segment { lineage, track, number }, bytes });
+        self.made.get_or_insert(number);
+        // While the second is made, the first is delivered.
+        if self.newest.iter().all(|newest| newest.zip(self.made).is_some_and(|(n, first)| n > first)) {
+            self.signs.ready();
+        }
     }
 
     /// What a segment says of itself.

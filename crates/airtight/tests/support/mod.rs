@@ -14,9 +14,11 @@ pub mod http;
 pub mod media;
 pub mod memory;
 pub mod parsers;
+pub mod progress;
 pub mod record;
 pub mod stillness;
 pub mod system;
+pub mod watching;
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -20,7 +20,7 @@ use super::{ON_THE_AIR, PATIENCE, airtight, eventually, hls::Playlist, http, wit
 const FEW: [&str; 2] = ["discovery", "reporter"];
 
 /// The parts of the whole system.
-const ALL: [&str; 8] =
+pub const ALL: [&str; 8] =
     ["worker-a", "worker-b", "discovery", "reporter", "server1", "server2", "origin1", "origin2"];
 
 /// The program in `folder`.
@@ -286,6 +286,11 @@ impl System {
         let mut up = self.up.take().unwrap();
         kill_process_group(Pid::from_child(&up), Signal::KILL).unwrap();
         up.wait().unwrap();
+    }
+
+    /// Sends the supervisor a signal.
+    pub fn signal_supervisor(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.up.as_ref().unwrap()), signal).unwrap();
     }
 
     /// Presses Ctrl-C.

@@ -1,0 +1,50 @@
+//! All servers of a system, watched by `airtight watch` while something is done to the system.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
+use super::{
+    airtight,
+    system::{SERVERS, System},
+};
+
+/// Watches all servers for so many seconds, and does something once each has a viewer; what was found, one line
+/// each.
+pub fn watch(system: &System, seconds: u64, during: impl FnOnce() -> Vec<String>) -> Vec<String> {
+    let urls = SERVERS.map(|server| system.url(server, "playlist.m3u8"));
+    let mut watch = airtight(&["watch", "--frames", "--player", "recommended", "--json", "--seconds"]);
+    let mut watch = watch.arg(seconds.to_string()).args(&urls).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
+    let (mut viewers, mut faults, mut report) = (0, Vec::new(), None);
+    while viewers < SERVERS.len() {
+        let line = lines.next().expect("every server has a viewer");
+        viewers += usize::from(line.get("watching").is_some());
+        faults.extend(line.get("violation").map(|_| line.to_string()));
+    }
+    // The viewers go on meanwhile; the pipe has room for what they say.
+    faults.extend(during());
+    for line in lines {
+        faults.extend(line.get("violation").map(|_| line.to_string()));
+        report = line.get("report").cloned().or(report);
+    }
+    let status = watch.wait().unwrap();
+    let report = report.expect("the report is the last line");
+    for server in report["servers"].as_array().unwrap() {
+        let played = server["played_ms"].as_u64().unwrap();
+        let frames = server["frames"]["frames"].as_u64().unwrap();
+        // Two pictures of 25 frames per second; the first segments take a moment.
+        let least = seconds * 3 / 4;
+        if played < 1000 * least || frames < 2 * 25 * least {
+            faults.push(format!("hardly anything was watched: {server}"));
+        }
+    }
+    if !status.success() {
+        faults.push(format!("watch ends with {status}: {report}"));
+    }
+    faults
+}
