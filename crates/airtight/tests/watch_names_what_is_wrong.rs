@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use flate2::{Compression, write::GzEncoder};
 use support::{airtight, outcome};
 
 /// Segments of two seconds in a playlist.
@@ -44,6 +45,8 @@ enum Lie {
     HidesAverage,
     SendsText,
     Babbles,
+    ClosesDoors,
+    CodesAnother,
 }
 
 struct Server {
@@ -72,20 +75,33 @@ impl Server {
         let mut reader = BufReader::new(stream);
         let mut request = String::new();
         reader.read_line(&mut request).unwrap();
-        let mut line = String::new();
+        let (mut line, mut takes_gzip) = (String::new(), false);
         while reader.read_line(&mut line).unwrap_or(0) > 2 {
+            takes_gzip |= line.eq_ignore_ascii_case("accept-encoding: gzip\r\n");
             line.clear();
         }
         let name = request.split(' ').nth(1).and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let is_multivariant = request.contains("/live01/playlist.m3u8");
         let (status, media_type, body) = self.answer(name, is_multivariant);
+        let (coding, body) = if takes_gzip { self.coded(&body) } else { ("", body) };
+        let readers = if self.lies(Lie::ClosesDoors) { "" } else { "Access-Control-Allow-Origin: *\r\n" };
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status} Answer\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\
-             Location: /elsewhere\r\nConnection: close\r\n\r\n"
+             {coding}{readers}Location: /elsewhere\r\nConnection: close\r\n\r\n"
         );
         // A watch that is over does not listen any more.
         let _ = reader.get_mut().write_all(&[head.as_bytes(), &body].concat());
+    }
+
+    /// A body in gzip, and the header that says so.
+    fn coded(&self, body: &[u8]) -> (&'static str, Vec<u8>) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(body).unwrap();
+        if self.lies(Lie::CodesAnother) {
+            encoder.write_all(b"# and more\n").unwrap();
+        }
+        ("Content-Encoding: gzip\r\n", encoder.finish().unwrap())
     }
 
     fn lies(&self, lie: Lie) -> bool {
@@ -198,6 +214,8 @@ fn every_lie_is_named() {
         (&[Lie::HidesAverage], &["variant-average"]),
         (&[Lie::SendsText], &["media-type"]),
         (&[Lie::Babbles], &["readable"]),
+        (&[Lie::ClosesDoors], &["cross-origin"]),
+        (&[Lie::CodesAnother], &["same-coded"]),
     ];
     thread::scope(|scope| {
         let running: Vec<_> = cases.iter().map(|(lies, _)| scope.spawn(|| watch(lies))).collect();

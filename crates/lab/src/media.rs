@@ -3,6 +3,7 @@
 //! The only module that knows mp4-atom. [`Init::read`] and [`Init::timing`] read bytes, [`Continuity`] holds
 //! one segment against the one before and against its lines in the playlist.
 
+mod bounds;
 mod continuity;
 
 use std::time::Duration;
@@ -187,6 +188,7 @@ fn boxes(bytes: &[u8]) -> Result<Vec<(FourCC, &[u8])>, Flaw> {
 }
 
 fn decode<T: Decode + Atom>(mut bytes: &[u8]) -> Result<T, Flaw> {
+    bounds::check(bytes)?;
     T::decode(&mut bytes).map_err(|error| Flaw(format!("the {} box can't be read: {error}", T::KIND)))
 }
 

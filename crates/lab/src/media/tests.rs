@@ -136,3 +136,28 @@ fn dates_keep_their_distance_to_media_time() {
     let later = Segment { discontinuity: 1, ..listed(12, 0.0) };
     assert_eq!(dates.saw(&later, timing(600_000, 650_000)), None);
 }
+
+#[test]
+fn groups_that_are_named_and_not_there_take_no_memory() {
+    let (bytes, fragments) = pieces(VIDEO);
+    let init = Init::read(&bytes).unwrap();
+    for version in 0..=3u8 {
+        let fields = &[0; 8][..4 * usize::from(version.min(2))];
+        let group = |count: u32| {
+            let payload = [&[version, 0, 0, 0][..], b"tele", fields, &count.to_be_bytes()].concat();
+            let size = u32::try_from(payload.len() + 8).unwrap();
+            [&size.to_be_bytes()[..], b"sgpd", &payload].concat()
+        };
+        for (count, refused) in [(0, false), (u32::MAX, true)] {
+            let group = group(count);
+            let mut moof = boxes(&fragments[30]).unwrap()[0].1.to_vec();
+            let size = u32::try_from(moof.len() + group.len()).unwrap();
+            moof.extend_from_slice(&group);
+            moof[..4].copy_from_slice(&size.to_be_bytes());
+            let rest = &fragments[30][moof.len() - group.len()..];
+            let flaw = init.timing(&[&moof[..], rest].concat()).err().map(|flaw| flaw.to_string());
+            let named = flaw.as_deref().is_some_and(|flaw| flaw.starts_with("4294967295 sample groups"));
+            assert_eq!(named, refused, "version {version}: {flaw:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
-//! What one answer shows by itself: status and media type.
+//! What one answer shows by itself: status, media type, and who may read it.
 
-use super::{Finding, MEDIA_TYPE, NO_CLIENT_ERROR, NO_REDIRECT};
+use super::{CROSS_ORIGIN, Finding, MEDIA_TYPE, NO_CLIENT_ERROR, NO_REDIRECT};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,24 @@ impl Kind {
     }
 }
 
-/// The rule that an answer to a request for something listed breaks.
-pub fn finding(kind: Kind, status: u16, media_type: Option<&str>) -> Option<Finding> {
+/// What the head of an answer says.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    /// Its status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub media_type: Option<String>,
+    /// `Access-Control-Allow-Origin`.
+    pub readers: Option<String>,
+}
+
+/// The rules that an answer to a request for something listed breaks.
+pub fn findings(kind: Kind, head: &Head) -> Vec<Finding> {
+    let closed = head.readers.is_none().then(|| CROSS_ORIGIN.broken(format!("status {}", head.status)));
+    closed.into_iter().chain(finding(kind, head.status, head.media_type.as_deref())).collect()
+}
+
+fn finding(kind: Kind, status: u16, media_type: Option<&str>) -> Option<Finding> {
     match status {
         300..400 => Some(NO_REDIRECT.broken(format!("status {status}"))),
         400..500 => Some(NO_CLIENT_ERROR.broken(format!("status {status}"))),
@@ -42,6 +58,18 @@ pub fn finding(kind: Kind, status: u16, media_type: Option<&str>) -> Option<Find
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_others_may_not_read() {
+        for (status, readers, expected) in
+            [(200, Some("*"), &[][..]), (200, None, &["cross-origin"]), (503, None, &["cross-origin"])]
+        {
+            let media_type = Some("video/mp4".to_owned());
+            let head = Head { status, media_type, readers: readers.map(str::to_owned) };
+            let found: Vec<_> = findings(Kind::Init, &head).iter().map(|found| found.rule.name).collect();
+            assert_eq!(found, expected, "{head:?}");
+        }
+    }
 
     #[test]
     fn an_answer_by_itself() {

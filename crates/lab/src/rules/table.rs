@@ -34,6 +34,8 @@ rules! {
     NO_CLIENT_ERROR: "no-client-error", "players", "No 4xx answers a request for what is listed: players take it for final.";
     NO_REDIRECT: "no-redirect", "Apple 8.18", "Media and playlists are not redirected.";
     MEDIA_TYPE: "media-type", "Apple 10.4", "Every answer has the media type of what it is.";
+    CROSS_ORIGIN: "cross-origin", "Fetch §3.3", "Every answer has Access-Control-Allow-Origin: pages of other sites may read it.";
+    SAME_CODED: "same-coded", "RFC 9110 §8.4.1", "A playlist says in gzip what it says as it is.";
     NO_PLAYLIST_TYPE: "no-playlist-type", "§6.2.2", "A playlist from which segments are removed has no EXT-X-PLAYLIST-TYPE.";
     END_FINAL: "end-final", "§4.4.3.4, §6.2.1", "After EXT-X-ENDLIST nothing is added, and the tag stays.";
     DATE_PRESENT: "date-present", "Apple 8.4", "Every live media playlist has EXT-X-PROGRAM-DATE-TIME.";

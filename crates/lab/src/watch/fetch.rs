@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Request, header, request::Builder};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{Clock, Url};
 use crate::{
     player::{Fault, Policy, whole_millis},
-    rules::answer::Kind,
+    rules::answer::{Head, Kind},
 };
 
 /// Idle connections are dropped before servers drop them.
@@ -29,8 +29,9 @@ pub(super) struct Answer {
     /// When it was asked for, and when it was whole, since the watch began.
     pub asked: Duration,
     pub seen: Duration,
-    pub status: u16,
-    pub media_type: Option<String>,
+    pub head: Head,
+    /// `Content-Encoding`.
+    pub coding: Option<String>,
     /// Whether it may not be stored.
     pub passing: bool,
     pub body: Bytes,
@@ -57,15 +58,30 @@ impl Client {
     /// Gets `url`, once.
     pub(super) async fn get(&self, url: &Url, kind: Kind, patience: &Policy) -> Result<Answer, Fault> {
         let longest = if kind == Kind::Playlist { LONGEST_PLAYLIST } else { LONGEST_MEDIA };
+        self.ask(Request::get(url.as_str()), longest, patience).await
+    }
+
+    /// Gets a playlist in gzip, once; its body is as it came.
+    pub(super) async fn get_coded(&self, url: &Url, patience: &Policy) -> Result<Answer, Fault> {
+        let request = Request::get(url.as_str()).header(header::ACCEPT_ENCODING, "gzip");
+        self.ask(request, LONGEST_PLAYLIST, patience).await
+    }
+
+    async fn ask(&self, request: Builder, longest: usize, patience: &Policy) -> Result<Answer, Fault> {
         let late = |limit| Fault::Late(whole_millis(limit));
-        timeout(patience.total, self.exchange(url, longest, patience.first_byte))
+        timeout(patience.total, self.exchange(request, longest, patience.first_byte))
             .await
             .unwrap_or_else(|_| Err(late(patience.total)))
     }
 
-    async fn exchange(&self, url: &Url, longest: usize, first_byte: Duration) -> Result<Answer, Fault> {
+    async fn exchange(
+        &self,
+        request: Builder,
+        longest: usize,
+        first_byte: Duration,
+    ) -> Result<Answer, Fault> {
         let asked = self.clock.now();
-        let request = Request::get(url.as_str()).body(Empty::new());
+        let request = request.body(Empty::new());
         let request = request.map_err(|error| Fault::Broken(error.to_string()))?;
         let response = timeout(first_byte, self.http.request(request)).await;
         let response = response.map_err(|_| Fault::Late(whole_millis(first_byte)))?;
@@ -76,8 +92,12 @@ impl Client {
         Ok(Answer {
             asked,
             seen: self.clock.now(),
-            status: head.status.as_u16(),
-            media_type: text(header::CONTENT_TYPE).map(str::to_owned),
+            head: Head {
+                status: head.status.as_u16(),
+                media_type: text(header::CONTENT_TYPE).map(str::to_owned),
+                readers: text(header::ACCESS_CONTROL_ALLOW_ORIGIN).map(str::to_owned),
+            },
+            coding: text(header::CONTENT_ENCODING).map(str::to_owned),
             passing: text(header::CACHE_CONTROL).is_some_and(|value| value.contains("no-store")),
             body,
         })

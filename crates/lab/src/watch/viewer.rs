@@ -20,12 +20,15 @@ use crate::{
     rules::{
         KEPT_AFTER_REMOVAL, LISTED_IS_THERE, READABLE,
         answer::{self, Kind},
+        coded,
         kept::{Due, Kept},
     },
 };
 
 /// Segments that wait to be loaded; then the next reload waits.
 const QUEUE: usize = 256;
+/// Reloads of a playlist, of which one is followed by a request for the same in gzip.
+const RELOADS: u64 = 4;
 /// Before the last moment that a removed segment must be there: what asking takes.
 const MARGIN: Duration = Duration::from_millis(200);
 
@@ -54,6 +57,7 @@ impl Viewer {
 
     async fn begin(&self, url: &Url, tasks: &mut JoinSet<()>) {
         let Some(answer) = self.fetch(url, Kind::Playlist).await else { return };
+        self.compare(url, &answer).await;
         let renditions = match self.read(url, &answer).await {
             None => return,
             Some(Playlist::Media(_)) => vec![(url.name_of(url), url.clone())],
@@ -83,7 +87,9 @@ impl Viewer {
             let name: Arc<str> = name.into();
             let (queue, segments) = mpsc::channel(QUEUE);
             tasks.spawn(Loader::new(self.clone(), name.clone(), url.clone()).run(segments));
-            tasks.spawn(Follower { viewer: self.clone(), name, url, queue, kept: Kept::default() }.run());
+            tasks.spawn(
+                Follower { viewer: self.clone(), name, url, queue, kept: Kept::default(), looks: 0 }.run(),
+            );
         }
     }
 
@@ -102,6 +108,15 @@ impl Viewer {
         }
     }
 
+    /// Asks for a playlist in gzip, too, as browsers do. A fault of this request is none that a player has.
+    async fn compare(&self, url: &Url, plain: &Answer) {
+        let coded = self.client.get_coded(url, &self.options.player.playlist).await;
+        let Some(coded) = coded.ok().filter(|coded| coded.head.status == 200) else { return };
+        if let Some(finding) = coded::finding(&plain.body, coded.coding.as_deref(), &coded.body) {
+            self.find(url, finding).await;
+        }
+    }
+
     /// Gets what is listed, with the patience of the player; none if it gave up.
     pub(super) async fn fetch(&self, url: &Url, kind: Kind) -> Option<Answer> {
         let patience = match kind {
@@ -114,11 +129,10 @@ impl Viewer {
                 Ok(answer) => {
                     let bytes = answer.body.len();
                     self.reporter.say(answer.seen, url.as_str(), What::Answer { bytes }).await;
-                    if let Some(finding) = answer::finding(kind, answer.status, answer.media_type.as_deref())
-                    {
+                    for finding in answer::findings(kind, &answer.head) {
                         self.find(url, finding).await;
                     }
-                    match answer.status {
+                    match answer.head.status {
                         200 => return Some(answer),
                         status => crate::player::Fault::Status(status),
                     }
@@ -146,6 +160,7 @@ struct Follower {
     url: Url,
     queue: mpsc::Sender<Segment>,
     kept: Kept,
+    looks: u64,
 }
 
 impl Follower {
@@ -185,8 +200,12 @@ impl Follower {
     }
 
     /// Gets the playlist, reports it and queues what is new; gives it with the time of the request.
-    async fn look(&self, next: &mut Option<u64>) -> Option<(Duration, Arc<Media>)> {
+    async fn look(&mut self, next: &mut Option<u64>) -> Option<(Duration, Arc<Media>)> {
         let answer = self.viewer.fetch(&self.url, Kind::Playlist).await?;
+        if self.looks.is_multiple_of(RELOADS) {
+            self.viewer.compare(&self.url, &answer).await;
+        }
+        self.looks += 1;
         let Some(Playlist::Media(playlist)) = self.viewer.read(&self.url, &answer).await else { return None };
         let (asked, playlist) = (answer.asked, Arc::new(playlist));
         let what = What::Playlist { name: self.name.clone(), asked, playlist: playlist.clone() };
@@ -210,10 +229,10 @@ async fn probe(viewer: Viewer, playlist: Url, due: Due) {
     let Ok(url) = playlist.join(&due.uri) else { return };
     let patience: &Policy = &viewer.options.player.segment;
     if let Ok(answer) = viewer.client.get(&url, Kind::Segment, patience).await
-        && answer.status != 200
+        && answer.head.status != 200
         && answer.seen < due.until
     {
-        let (number, status) = (due.number, answer.status);
+        let (number, status) = (due.number, answer.head.status);
         viewer.find(&url, KEPT_AFTER_REMOVAL.broken(format!("number {number}: status {status}"))).await;
     }
 }
