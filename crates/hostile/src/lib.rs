@@ -8,8 +8,6 @@ mod feed;
 mod media;
 mod words;
 
-use std::num::NonZeroU32;
-
 use airtight_media::grid::{Grid, Number, Rate};
 
 /// A number of these days.
@@ -48,18 +46,14 @@ pub fn run(name: &str, bytes: &[u8]) {
     (target.unwrap_or_else(|| panic!("no target '{name}'")).run)(bytes);
 }
 
-fn positive(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).expect("a constant above 0")
-}
-
 fn grid() -> Grid {
-    Grid { millis: positive(2000), parts: positive(4) }
+    Grid::new(2000, 4)
 }
 
 fn pictures() -> Rate {
-    Rate { scale: positive(25_000), frame: positive(1000) }
+    Rate::new(25_000, 1000)
 }
 
 fn sound() -> Rate {
-    Rate { scale: positive(48_000), frame: positive(1024) }
+    Rate::new(48_000, 1024)
 }

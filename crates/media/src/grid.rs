@@ -105,6 +105,13 @@ fn scale_floor(value: u64, numerator: u64, denominator: NonZeroU32) -> u64 {
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
+const fn at_least_one(value: u32) -> NonZeroU32 {
+    match NonZeroU32::new(value) {
+        Some(value) => value,
+        None => NonZeroU32::MIN,
+    }
+}
+
 /// How fast a track's samples follow each other: one every `frame` ticks of `1/scale` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
@@ -115,6 +122,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// A sample every `frame` ticks of `1/scale` seconds; 0 of either counts as 1, for both divide.
+    pub const fn new(scale: u32, frame: u32) -> Self {
+        Self { scale: at_least_one(scale), frame: at_least_one(frame) }
+    }
+
     /// `frames` samples as a length of time.
     pub fn ticks(&self, frames: u64) -> Ticks {
         Ticks { value: frames.saturating_mul(u64::from(self.frame.get())), scale: self.scale }
@@ -165,6 +177,11 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// Segments of `millis` in `parts`; 0 of either counts as 1, for both divide.
+    pub const fn new(millis: u32, parts: u32) -> Self {
+        Self { millis: at_least_one(millis), parts: at_least_one(parts) }
+    }
+
     /// The segment that holds time `t`: `floor(t/d)`.
     pub fn number(&self, t: Ticks) -> Number {
         let divisor = u128::from(t.scale.get()) * u128::from(self.millis.get());

@@ -174,8 +174,7 @@ mod tests {
     const AUDIO: &[u8] = include_bytes!("../tests/data/audio.mp4");
 
     fn indices(bytes: &[u8], frame: u32, origin: u64) -> Result<Vec<u64>, TrackError> {
-        let positive = |n| NonZeroU32::new(n).unwrap();
-        let mut reader = Reader::new(Rate { scale: positive(48_000), frame: positive(frame) }, origin);
+        let mut reader = Reader::new(Rate::new(48_000, frame), origin);
         reader.push(bytes)?;
         let items = std::iter::from_fn(|| reader.poll());
         Ok(items

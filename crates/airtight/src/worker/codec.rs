@@ -3,7 +3,7 @@
 //! Every encoder is told: keyframes where they are forced and nowhere else, closed groups of pictures, no
 //! segment larger than the cap, and nothing in the init that depends on the machine.
 
-use std::{fmt, num::NonZeroU32, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use airtight_media::{
     grid::{Grid, Rate},
@@ -244,8 +244,7 @@ impl Sound {
 
     /// How the blocks follow each other.
     pub fn rate(&self) -> Rate {
-        let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Rate { scale: positive(self.hertz.get()), frame: positive(self.frame()) }
+        Rate::new(self.hertz.get(), self.frame())
     }
 
     /// The track's bandwidth never exceeds this, in bits per second.
@@ -313,8 +312,7 @@ mod tests {
     #[test]
     fn no_segment_can_exceed_the_cap() {
         for millis in [1000, 2000, 6000] {
-            let positive = |n| NonZeroU32::new(n).unwrap();
-            let grid = Grid { millis: positive(millis), parts: positive(4) };
+            let grid = Grid::new(millis, 4);
             let (rate, buffer) = budget(3_000_000, &grid);
             let most = rate * u64::from(millis) / 1000 + buffer;
             assert!(most * 1000 / u64::from(millis) <= 3_000_000 * 96 / 100, "{millis} ms: {most} bits");

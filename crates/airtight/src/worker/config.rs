@@ -1,6 +1,6 @@
 //! The settings of a worker, checked.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use airtight_control::ingest::PartUrl;
 use airtight_media::{
@@ -106,7 +106,7 @@ fn segment_millis(settings: &Settings) -> Result<u64, SettingError> {
 }
 
 fn grid(settings: &Settings) -> Result<Grid, SettingError> {
-    let positive = |n: u64| u32::try_from(n).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let (millis, parts) = (segment_millis(settings)?, settings.within("parts", (1, 30), 4)?);
     if parts * SHORTEST_PART_MS > millis {
         return Err(SettingError::new(format!(
@@ -115,7 +115,7 @@ fn grid(settings: &Settings) -> Result<Grid, SettingError> {
             millis / SHORTEST_PART_MS
         )));
     }
-    Ok(Grid { millis: positive(millis), parts: positive(parts) })
+    Ok(Grid::new(count(millis), count(parts)))
 }
 
 /// The seconds before an era give every part the time to learn of it.

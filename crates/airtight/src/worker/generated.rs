@@ -4,8 +4,6 @@
 //! left: the index of the picture since 1970, modulo 65536. Instruments read it to tell pictures apart.
 //! [`Size::Small`] is the same picture in a quarter of the area, for machines that have other work to do.
 
-use std::num::NonZeroU32;
-
 use airtight_media::grid::Rate;
 
 use super::{
@@ -70,8 +68,7 @@ impl Size {
 
 /// What the generated programme has; its sound is encoded as `sound`.
 pub fn source(sound: Sound) -> Source {
-    let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    let rate = Rate { scale: positive(FPS * 1000), frame: positive(1000) };
+    let rate = Rate::new(FPS * 1000, 1000);
     Source { picture: Some(Picture { width: WIDTH, height: HEIGHT, rate }), sound: Some(sound) }
 }
 

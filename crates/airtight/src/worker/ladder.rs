@@ -81,8 +81,6 @@ fn even(length: u32, side: u32, shorter: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
     use crate::worker::codec::{AudioCodec, Channels, Hertz};
 
@@ -90,7 +88,7 @@ mod tests {
     const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
 
     fn ladder(width: u32, height: u32) -> Vec<String> {
-        let rate = Rate { scale: NonZeroU32::new(25_000).unwrap(), frame: NonZeroU32::new(1000).unwrap() };
+        let rate = Rate::new(25_000, 1000);
         let source = Source { picture: Some(Picture { width, height, rate }), sound: Some(SOUND) };
         let text = |r: Rendition| match r.form {
             Form::Video { width, height, .. } => format!("{} {width}x{height} {}", r.name, r.cap),

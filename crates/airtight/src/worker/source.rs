@@ -133,12 +133,11 @@ impl Reel {
 
 /// The pieces of sound, about a millisecond each and whole in [`AUDIO_STEP_MS`].
 fn crumb(hertz: Hertz) -> Rate {
-    let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
     let samples = match hertz {
         Hertz::Hz44100 => 49,
         Hertz::Hz48000 => 48,
     };
-    Rate { scale: positive(hertz.get()), frame: positive(samples) }
+    Rate::new(hertz.get(), samples)
 }
 
 /// How many pieces of sound [`AUDIO_STEP_MS`] last.
@@ -157,7 +156,7 @@ mod tests {
     use crate::worker::standard::BROADCAST;
 
     fn rate(scale: u32, frame: u32) -> Rate {
-        Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() }
+        Rate::new(scale, frame)
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The picture rates that are encoded. Pure.
 
-use std::num::NonZeroU32;
-
 use airtight_media::grid::Rate;
 
 /// Pictures per second as fractions; a source with others is brought to the nearest.
@@ -46,8 +44,7 @@ pub fn nearest(pictures: u32, seconds: u32) -> Rate {
     // A tick count per picture that is whole at any rate: 25000 and 1000, 30000 and 1001.
     let scale = if seconds == 1 { pictures * 1000 } else { pictures };
     let frame = if seconds == 1 { 1000 } else { seconds };
-    let positive = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    Rate { scale: positive(scale), frame: positive(frame) }
+    Rate::new(scale, frame)
 }
 
 #[cfg(test)]

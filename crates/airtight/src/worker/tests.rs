@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    num::NonZeroU32,
     process::{Command, Stdio},
 };
 
@@ -32,8 +31,7 @@ const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, chan
 const T: u64 = 1_795_477_632_480;
 
 fn grid() -> Grid {
-    let positive = |n| NonZeroU32::new(n).unwrap();
-    Grid { millis: positive(2000), parts: positive(4) }
+    Grid::new(2000, 4)
 }
 
 /// Runs a program to its end; gives its output.

@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    num::NonZeroU32,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -28,11 +27,11 @@ const AUDIO: &[u8] = include_bytes!("../../../media/tests/data/audio.mp4");
 pub const TRACKS: [&str; 2] = ["720p", "audio"];
 
 const fn rate(scale: u32, frame: u32) -> Rate {
-    Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() }
+    Rate::new(scale, frame)
 }
 
 /// Two seconds, four parts.
-pub const GRID: Grid = Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() };
+pub const GRID: Grid = Grid::new(2000, 4);
 
 /// The number that the wall clock is in.
 pub fn now() -> u64 {

@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails ends")]
 
-use std::num::NonZeroU32;
-
 use airtight_media::{
     grid::{Grid, Number, Part, Rate},
     mp4::{Sample, encode_chunk},
@@ -30,11 +28,11 @@ fn main() {
 }
 
 fn grid() -> Grid {
-    Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() }
+    Grid::new(2000, 4)
 }
 
 fn rate(scale: u32, frame: u32) -> Rate {
-    Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() }
+    Rate::new(scale, frame)
 }
 
 /// One track's stream as an encoder writes it: a fragment per sample behind a real init.

@@ -2,16 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn non_zero(value: u32) -> NonZeroU32 {
-    NonZeroU32::new(value).unwrap()
-}
-
 fn rate(scale: u32, frame: u32) -> Rate {
-    Rate { scale: non_zero(scale), frame: non_zero(frame) }
+    Rate::new(scale, frame)
 }
 
 fn grid(millis: u32, parts: u32) -> Grid {
-    Grid { millis: non_zero(millis), parts: non_zero(parts) }
+    Grid::new(millis, parts)
 }
 
 /// Every rate of the real world: 23.976 to 60 fps, AAC at 44.1 and 48 kHz, Opus.

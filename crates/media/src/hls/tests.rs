@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use quick_m3u8::{
     HlsLine, Reader,
@@ -17,14 +17,13 @@ use crate::{
 const N: u64 = 897_738_816;
 
 fn track(name: &str, init: &str, content: Content, rate: (u32, u32)) -> Track {
-    let (scale, frame) = (NonZeroU32::new(rate.0).unwrap(), NonZeroU32::new(rate.1).unwrap());
     let (codecs, bandwidth) = match (&content, name) {
         (Content::Audio { .. }, _) => ("mp4a.40.2", 128_000),
         (_, "360p") => ("avc1.64001e", 800_000),
         _ => ("avc1.64001f", 3_000_000),
     };
     let init = init.repeat(4).parse().unwrap();
-    let rate = Rate { scale, frame };
+    let rate = Rate::new(rate.0, rate.1);
     Track { name: name.parse().unwrap(), content, rate, codecs: codecs.to_owned(), bandwidth, init }
 }
 
@@ -46,7 +45,7 @@ fn sound(name: &str) -> Track {
 fn snapshot(eras: &[(u64, Vec<Track>)], head: u64, edge: u64, end: Option<u64>) -> Snapshot {
     let eras: Vec<_> =
         eras.iter().map(|(n, tracks)| Era { first: Number(N + n), tracks: tracks.clone() }).collect();
-    let grid = Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() };
+    let grid = Grid::new(2000, 4);
     let (first, end) = (eras[0].first, end.map(|n| Number(N + n)));
     let record = Record { signal: "live01".parse().unwrap(), grid, first, eras, end };
     // A slot before the head can still be fetched, and is not listed.
@@ -258,7 +257,7 @@ fn dates_are_those_of_first_samples_and_durations_add_up() {
     let tracks = tracks_of_every_rate();
     for millis in [1000, 1500, 2000, 3000, 4000, 5000, 6000] {
         let mut snapshot = snapshot(&[(0, tracks.clone())], 0, 199, None);
-        Arc::make_mut(&mut snapshot.record).grid.millis = NonZeroU32::new(millis).unwrap();
+        Arc::make_mut(&mut snapshot.record).grid = Grid::new(millis, 4);
         let target = f64::from(millis.div_ceil(1000));
         for track in &tracks {
             let (dates, durations) = timing(&playlist(&snapshot, track.name.as_str()));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn track(name: &str, init: u8) -> Track {
-    let rate = Rate { scale: NonZeroU32::new(25_000).unwrap(), frame: NonZeroU32::new(1000).unwrap() };
+    let rate = Rate::new(25_000, 1000);
     Track {
         name: name.parse().unwrap(),
         content: Content::Video { width: 1280, height: 720 },
@@ -19,7 +19,7 @@ fn track(name: &str, init: u8) -> Track {
 fn record(first: u64, eras: &[(u64, u8)], end: Option<u64>) -> Record {
     Record {
         signal: "live01".parse().unwrap(),
-        grid: Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() },
+        grid: Grid::new(2000, 4),
         first: Number(first),
         eras: eras
             .iter()

@@ -1,5 +1,3 @@
-use std::num::NonZeroU32;
-
 use super::*;
 use crate::{check, slate::Slate};
 
@@ -11,11 +9,11 @@ const SLATE: &[u8] = include_bytes!("../../tests/data/slate.mp4");
 const N: u64 = 897_738_816;
 
 fn grid() -> Grid {
-    Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() }
+    Grid::new(2000, 4)
 }
 
 fn rate(scale: u32, frame: u32) -> Rate {
-    Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() }
+    Rate::new(scale, frame)
 }
 
 fn video() -> (Rate, u64) {

@@ -60,13 +60,11 @@ pub(super) fn horizon(sizes: &BTreeMap<Number, u64>, grid: &Grid, limits: &Limit
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use proptest::prelude::*;
 
     use super::*;
 
-    const GRID: Grid = Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() };
+    const GRID: Grid = Grid::new(2000, 4);
 
     fn limits(window: u64, retention: u64, bytes: u64) -> Limits {
         Limits {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use airtight_media::{
     grid::Rate,
@@ -20,7 +20,7 @@ fn signal(name: &str) -> SignalName {
 }
 
 fn record(name: &str, tracks: &[&str]) -> Record {
-    let rate = Rate { scale: NonZeroU32::new(25_000).unwrap(), frame: NonZeroU32::new(1000).unwrap() };
+    let rate = Rate::new(25_000, 1000);
     let track = |name: &&str| Track {
         name: name.parse().unwrap(),
         content: Content::Audio { channels: 1 },
@@ -31,7 +31,7 @@ fn record(name: &str, tracks: &[&str]) -> Record {
     };
     Record {
         signal: signal(name),
-        grid: Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() },
+        grid: Grid::new(2000, 4),
         first: Number(1),
         eras: vec![Era { first: Number(1), tracks: tracks.iter().map(track).collect() }],
         end: None,

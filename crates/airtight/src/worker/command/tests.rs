@@ -1,5 +1,3 @@
-use std::num::NonZeroU32;
-
 use super::*;
 use crate::worker::{
     codec::{AudioCodec, Channels, Hertz, VideoCodec},
@@ -14,16 +12,12 @@ fn renditions(source: &Source) -> Vec<Rendition> {
     ladder::renditions(source, VideoCodec::H264 { b_frames: 2 })
 }
 
-fn positive(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).unwrap()
-}
-
 fn rate(scale: u32, frame: u32) -> Rate {
-    Rate { scale: positive(scale), frame: positive(frame) }
+    Rate::new(scale, frame)
 }
 
 fn grid() -> Grid {
-    Grid { millis: positive(2000), parts: positive(4) }
+    Grid::new(2000, 4)
 }
 
 fn outputs(tracks: &[&str]) -> Outputs {
@@ -126,7 +120,7 @@ fn a_keyframe_is_forced_at_the_first_picture_of_each_segment_and_nowhere_else() 
     for (scale, frame) in BROADCAST {
         let rate = rate(scale, frame);
         for millis in [1000, 2000, 3333, 6000] {
-            let grid = Grid { millis: positive(millis), parts: positive(4) };
+            let grid = Grid::new(millis, 4);
             let start = Start::at(1_795_477_632_123, &source(rate));
             let expression = keyframes(&rate, &grid, start.picture);
             // Also after ten years of running.

@@ -7,7 +7,7 @@ use crate::worker::{
 const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };
 
 fn file(scale: u32, frame: u32, millis: u64) -> File {
-    let rate = Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() };
+    let rate = Rate::new(scale, frame);
     let pictures = Reel::pictures(&rate, millis * 1000, 22);
     File {
         source: Source { picture: Some(Picture { width: 640, height: 360, rate }), sound: Some(SOUND) },

@@ -253,8 +253,7 @@ fn check(row: &Row) {
     let joins = variable("JOINS").map_or(JOINS, |joins| usize::try_from(joins).unwrap());
     println!("SEED={seed} JOINS={joins}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let positive = |n| NonZeroU32::new(n).unwrap();
-    let grid = Grid { millis: positive(row.grid.0), parts: positive(row.grid.1) };
+    let grid = Grid::new(row.grid.0, row.grid.1);
 
     let folder = tempfile::tempdir().unwrap();
     let file = row.file(folder.path());
@@ -313,8 +312,7 @@ impl<'a> Mix<'a> {
     }
 
     fn pictures(&self, row: &Row, grid: &Grid) {
-        let positive = |n| NonZeroU32::new(n).unwrap();
-        let rate = Rate { scale: positive(row.rate.0), frame: positive(row.rate.1) };
+        let rate = Rate::new(row.rate.0, row.rate.1);
         let init = &self.lineages[0].init;
         let (width, height) = row.encoded;
         assert_eq!(init.kind, mp4::Kind::Video { width, height });

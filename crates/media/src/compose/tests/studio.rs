@@ -1,6 +1,6 @@
 //! Media that encoders could have made: valid for any number, and naming who made them.
 
-use std::{cell::RefCell, collections::BTreeMap, num::NonZeroU32};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use bytes::Bytes;
 
@@ -19,7 +19,7 @@ const AUDIO: &[u8] = include_bytes!("../../../tests/data/audio.mp4");
 const KEPT: usize = 256;
 
 fn rate(scale: u32, frame: u32) -> Rate {
-    Rate { scale: NonZeroU32::new(scale).unwrap(), frame: NonZeroU32::new(frame).unwrap() }
+    Rate::new(scale, frame)
 }
 
 /// One track's init, slate file and parsed slate.
@@ -51,7 +51,7 @@ pub enum Ladder {
 
 impl Studio {
     pub fn new() -> Self {
-        let grid = Grid { millis: NonZeroU32::new(2000).unwrap(), parts: NonZeroU32::new(4).unwrap() };
+        let grid = Grid::new(2000, 4);
         Self { grid, reels: BTreeMap::new(), stamped: RefCell::default() }
     }
 
