@@ -104,6 +104,7 @@ fn router(metrics: Arc<Metrics>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(move || async move { render(&metrics.registry) }))
         .fallback(page::nothing)
+        .method_not_allowed_fallback(page::other_method)
 }
 
 /// What is done again and again: look, ask, tell.

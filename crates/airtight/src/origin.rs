@@ -29,6 +29,7 @@ use crate::{
     config::{SettingError, Settings},
     http::Client,
     notify::Signs,
+    outlet,
     publish::{Board, Desk, Offer},
     serve::{
         connection::Stalled,
@@ -141,6 +142,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     health.watch("composer", pulse);
     let mut registry = Registry::with_prefix("airtight");
+    outlet::register(&mut registry);
     board.figures.register(&mut registry);
     let stalled = Stalled::default();
     stalled.register(&mut registry);

@@ -7,7 +7,7 @@
 use std::{
     io::{self, Write as _},
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait.
@@ -22,6 +23,14 @@ const QUEUE: usize = 2048;
 
 /// How long the end of the program waits for the last lines to be taken.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// All lines that were dropped: a process has its standard streams once.
+static LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// Lists the count of dropped lines for `GET /metrics`.
+pub fn register(registry: &mut Registry) {
+    registry.register("log_lines_lost", "Lines of the log that nobody took", LOST.clone());
+}
 
 /// Which of the standard streams.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +93,7 @@ impl Outlet {
     fn push(&self, stream: Stream, line: Vec<u8>) {
         if self.queue.try_send(Entry::Line(stream, line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            LOST.inc();
         }
     }
 

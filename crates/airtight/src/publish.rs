@@ -7,6 +7,7 @@ mod board;
 mod figures;
 #[cfg(test)]
 pub mod fixture;
+mod leaving;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,6 +24,7 @@ pub use board::{Board, Coding, Offer, Published, Signals, View};
 use bytes::Bytes;
 pub use figures::Figures;
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use leaving::Leaving;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
@@ -84,6 +86,7 @@ struct Loop {
     began: Instant,
     composers: BTreeMap<SignalName, Composer>,
     fetches: FuturesUnordered<BoxFuture<'static, Fetched>>,
+    leaving: Leaving,
     refused: bool,
 }
 
@@ -91,7 +94,8 @@ impl Desk {
     /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), FuturesUnordered::new());
-        let mut this = Loop { desk: self, began, composers, fetches, refused: false };
+        let leaving = Leaving::default();
+        let mut this = Loop { desk: self, began, composers, fetches, leaving, refused: false };
         while !stop.is_cancelled() {
             this.step(&stop).await;
             this.desk.pulse.beat();
@@ -108,6 +112,7 @@ impl Loop {
             Some((signal, ticket, outcome)) = self.fetches.next() => self.fetched(&signal, ticket, outcome),
             () = sleep_until(wake) => self.each(Composer::tick),
         }
+        self.let_go();
     }
 
     fn wake_at(&self) -> Instant {
@@ -119,15 +124,30 @@ impl Loop {
     fn heard(&mut self, source: SourceId, news: News) {
         match news {
             News::Down => self.each(|composer, now| composer.handle(Event::Down(source), now)),
-            News::Line(line) => match signal_of(&line).cloned() {
-                None => self.each(|composer, now| composer.handle(Event::Says(source, line.clone()), now)),
-                Some(signal) => {
-                    if matches!(line, Line::Record { .. }) {
-                        self.declare(&signal);
-                    }
-                    self.tell(&signal, Event::Says(source, line));
-                }
-            },
+            News::Line(line) => self.says(source, line),
+        }
+    }
+
+    fn says(&mut self, source: SourceId, line: Line) {
+        let signal = signal_of(&line).cloned();
+        if let (Some(signal), Line::Record { .. }) = (&signal, &line) {
+            self.declare(signal);
+        }
+        self.leaving.heard(source, &line, self.began.elapsed());
+        match signal {
+            None => self.each(|composer, now| composer.handle(Event::Says(source, line.clone()), now)),
+            Some(signal) => self.tell(&signal, Event::Says(source, line)),
+        }
+    }
+
+    /// Forgets signals that nobody has to do with any more.
+    fn let_go(&mut self) {
+        let followed = self.desk.expected.borrow().clone();
+        for signal in self.leaving.look(&self.desk.board, &followed, self.began.elapsed()) {
+            info!("Signal '{signal}' leaves: nobody holds it, tells of it or asks for it");
+            self.composers.remove(&signal);
+            self.desk.board.remove(&signal);
+            self.refused = false;
         }
     }
 
@@ -146,6 +166,7 @@ impl Loop {
         let expected = self.desk.expected.borrow().clone();
         let composer = Composer::new(self.desk.policy, expected, self.began.elapsed());
         self.composers.insert(signal.clone(), composer);
+        self.leaving.known(signal, self.began.elapsed());
         self.desk.board.declare(signal);
     }
 

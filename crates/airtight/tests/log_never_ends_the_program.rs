@@ -102,6 +102,18 @@ fn a_role_whose_log_stands_still_goes_on_and_keeps_its_lines() {
 }
 
 #[test]
+fn lines_that_nobody_takes_are_counted() {
+    let reporter = Stalled::start();
+    // More than the queue and the pipe have room for.
+    reporter.refuse(2500);
+    let metrics = get(&format!("{}/metrics", reporter.url)).expect("it goes on serving").text();
+    let counted =
+        metrics.lines().find_map(|line| line.strip_prefix("airtight_reporter_log_lines_lost_total "));
+    let lost: u64 = counted.expect("they are counted").parse().unwrap();
+    assert!((300..=452).contains(&lost), "{lost}");
+}
+
+#[test]
 fn a_role_ends_although_its_log_stands_still() {
     let mut reporter = Stalled::start();
     reporter.refuse(100);

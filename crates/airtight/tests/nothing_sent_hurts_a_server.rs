@@ -371,7 +371,7 @@ fn requests() -> Vec<Case> {
             "a POST where a PUT is due",
             head("POST /ingest/live01/signal.json", "Content-Length: 0\r\n"),
             405,
-            "",
+            "'/ingest/live01/signal.json' takes no POST, use a method of the Allow header",
         ),
     ]
 }

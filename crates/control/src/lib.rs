@@ -8,6 +8,7 @@
 
 pub mod health;
 pub mod ingest;
+pub mod interest;
 pub mod load;
 pub mod registry;
 pub mod restart;

@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::serve::connection::Stalled;
+use crate::{outlet, serve::connection::Stalled};
 
 /// Counted and shown by `GET /metrics`. None of them grows with the number of signals.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("airtight_discovery");
+        outlet::register(&mut registry);
         let stalled = Stalled::default();
         stalled.register(&mut registry);
         let (failed, rounds) = (Counter::default(), Counter::default());

@@ -53,6 +53,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/media/{*path}", get(media))
         .route("/assets/{file}", get(page::answer))
         .fallback(page::nothing)
+        .method_not_allowed_fallback(page::other_method)
         .with_state(app)
 }
 
@@ -70,7 +71,7 @@ impl App {
             return Err("no packager and no peer is known".to_owned());
         }
         let signals = self.board.signals();
-        match signals.iter().find(|(_, offer)| matches!(offer, Offer::Declared)) {
+        match signals.iter().find(|(_, offer)| matches!(offer, Offer::Declared(_))) {
             Some((signal, _)) => Err(format!("signal '{signal}' has no window yet")),
             None => Ok(()),
         }

@@ -28,8 +28,6 @@ use crate::{
 
 /// Between two questions to the reporter.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Peers are asked after all packagers: their numbers are higher.
-const FIRST_PEER: u32 = 1 << 16;
 
 #[derive(Debug)]
 struct Source {
@@ -68,7 +66,7 @@ impl Sources {
             let named = self.roster.tell(url);
             self.follow(url, named);
         }
-        let packagers_end = std::mem::replace(&mut self.next, FIRST_PEER);
+        let packagers_end = std::mem::replace(&mut self.next, SourceId::FIRST_PEER.0);
         for url in peers {
             let named = self.roster.tell(url);
             self.follow(url, named);
@@ -85,7 +83,7 @@ impl Sources {
         }
         let id = SourceId(self.next);
         self.next += 1;
-        info!("{} {url} is followed", if id.0 < FIRST_PEER { "Packager" } else { "Peer" });
+        info!("{} {url} is followed", if id.is_peer() { "Peer" } else { "Packager" });
         let pulse = Pulse::new();
         let feed = follow(self.client.clone(), url.clone(), id, self.news.clone(), pulse.clone());
         let task = tokio::spawn(feed).abort_handle();

@@ -8,6 +8,7 @@ use prometheus_client::{
 };
 
 use crate::{
+    outlet,
     publish::Board,
     serve::{connection::Stalled, overload::Overload},
 };
@@ -48,6 +49,7 @@ impl Metrics {
     /// The figures of a packager, those of its board among them.
     pub(super) fn new(board: &Board) -> Self {
         let mut registry = Registry::with_prefix("airtight");
+        outlet::register(&mut registry);
         board.figures.register(&mut registry);
         let stalled = Stalled::default();
         stalled.register(&mut registry);

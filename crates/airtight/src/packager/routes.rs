@@ -55,6 +55,7 @@ pub(super) fn router(store: Store, health: Health, stop: CancellationToken) -> R
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(page::nothing)
+        .method_not_allowed_fallback(page::other_method)
         // Bodies have bounds of their own.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use airtight_media::{
@@ -23,9 +26,31 @@ use super::Figures;
 #[derive(Debug, Clone)]
 pub enum Offer {
     /// The signal is known, but there are no media yet.
-    Declared,
+    Declared(Wanted),
     /// This.
     On(Arc<Published>),
+}
+
+impl Offer {
+    fn wanted(&self) -> &Wanted {
+        match self {
+            Self::Declared(wanted) => wanted,
+            Self::On(published) => &published.wanted,
+        }
+    }
+}
+
+/// Whether anybody has asked for a signal since that was last looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    fn mark(&self) {
+        // Viewers' threads share the line as long as nobody writes to it.
+        if !self.0.load(Ordering::Relaxed) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Signals, and what is offered of each.
@@ -53,6 +78,20 @@ impl Board {
         self.signals.load().get(signal).cloned()
     }
 
+    /// What `signal` offers to somebody who wants it.
+    pub fn ask(&self, signal: &SignalName) -> Option<Offer> {
+        let offer = self.offer(signal);
+        if let Some(offer) = &offer {
+            offer.wanted().mark();
+        }
+        offer
+    }
+
+    /// Whether anybody has asked for `signal`, or declared it, since the last look.
+    pub(super) fn was_wanted(&self, signal: &SignalName) -> bool {
+        self.offer(signal).is_some_and(|offer| offer.wanted().0.swap(false, Ordering::Relaxed))
+    }
+
     /// All signals.
     pub fn signals(&self) -> Arc<Signals> {
         self.signals.load_full()
@@ -72,16 +111,27 @@ impl Board {
 
     /// Makes `signal` known, if it is not.
     pub fn declare(&self, signal: &SignalName) {
-        if self.signals.load().contains_key(signal) {
-            return;
+        if self.ask(signal).is_none() {
+            self.change(signal, |offer| offer.unwrap_or(Offer::Declared(Wanted::default())));
         }
-        self.change(signal, |offer| offer.unwrap_or(Offer::Declared));
+    }
+
+    /// Knows nothing of `signal` any more.
+    pub(super) fn remove(&self, signal: &SignalName) {
+        self.signals.rcu(|signals| {
+            let mut signals = Signals::clone(signals);
+            signals.remove(signal);
+            signals
+        });
+        self.changed.send_modify(|version| *version += 1);
     }
 
     /// Offers `snapshot` from now on.
     pub fn publish(&self, signal: &SignalName, snapshot: Arc<Snapshot>) {
-        let published = Arc::new(Published::new(snapshot));
-        self.change(signal, |_| Offer::On(published.clone()));
+        self.change(signal, move |offer| {
+            let wanted = offer.map(|offer| offer.wanted().clone()).unwrap_or_default();
+            Offer::On(Arc::new(Published::new(snapshot.clone(), wanted)))
+        });
     }
 
     fn change(&self, signal: &SignalName, make: impl Fn(Option<Offer>) -> Offer) {
@@ -129,14 +179,15 @@ type Codings = [OnceLock<Ready>; 2];
 pub struct Published {
     /// The snapshot.
     pub snapshot: Arc<Snapshot>,
+    wanted: Wanted,
     multivariant: Codings,
     media: BTreeMap<TrackName, Codings>,
 }
 
 impl Published {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
+    fn new(snapshot: Arc<Snapshot>, wanted: Wanted) -> Self {
         let media = snapshot.tracks().iter().map(|t| (t.name.clone(), Codings::default())).collect();
-        Self { snapshot, multivariant: Codings::default(), media }
+        Self { snapshot, wanted, multivariant: Codings::default(), media }
     }
 
     /// A text in a coding; none if there is no such track.
@@ -197,7 +248,7 @@ mod tests {
         let mut changes = board.changes();
         assert!(board.offer(&signal).is_none());
         board.declare(&signal);
-        assert!(matches!(board.offer(&signal), Some(Offer::Declared)));
+        assert!(matches!(board.offer(&signal), Some(Offer::Declared(_))));
         board.publish(&signal, snapshot(3));
         board.declare(&signal);
         let Some(Offer::On(published)) = board.offer(&signal) else { panic!("it is on the air") };
@@ -208,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_text_is_made_once_and_told_apart_by_its_tag() {
-        let published = Published::new(snapshot(3));
+        let published = Published::new(snapshot(3), Wanted::default());
         let track: TrackName = "720p".parse().unwrap();
         let text = |view| published.text(view, Coding::Identity).unwrap();
         let media = text(View::Media(&track));
@@ -220,11 +271,17 @@ mod tests {
         assert_ne!(coded.etag, media.etag);
         // Replicas at one edge give one tag; another edge gives another.
         assert_eq!(
-            Published::new(snapshot(3)).text(View::Media(&track), Coding::Identity).unwrap().etag,
+            Published::new(snapshot(3), Wanted::default())
+                .text(View::Media(&track), Coding::Identity)
+                .unwrap()
+                .etag,
             media.etag
         );
         assert_ne!(
-            Published::new(snapshot(4)).text(View::Media(&track), Coding::Identity).unwrap().etag,
+            Published::new(snapshot(4), Wanted::default())
+                .text(View::Media(&track), Coding::Identity)
+                .unwrap()
+                .etag,
             media.etag
         );
         assert!(published.text(View::Media(&"audio".parse().unwrap()), Coding::Identity).is_none());

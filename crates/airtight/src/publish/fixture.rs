@@ -1,6 +1,6 @@
 //! A snapshot, for the tests of whoever reads one.
 
-use std::{collections::BTreeMap, num::NonZeroU32, ops::RangeInclusive, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use airtight_media::{
     grid::{Grid, Number, Rate},
@@ -17,11 +17,10 @@ pub const SLATE: &str = "fedcba9876543210";
 /// Signal `live01` of one track, `720p`: holds these numbers, lists those from `head` on. Each has two parts of
 /// lineage `a-7`, or is slate.
 pub fn snapshot(held: RangeInclusive<u64>, head: u64, slate: &[u64]) -> Snapshot {
-    let count = |n| NonZeroU32::new(n).unwrap();
     let track = Track {
         name: "720p".parse().unwrap(),
         content: Content::Video { width: 1280, height: 720 },
-        rate: Rate { scale: count(25_000), frame: count(1000) },
+        rate: Rate::new(25_000, 1000),
         codecs: "avc1.64001f".to_owned(),
         bandwidth: 3_000_000,
         init: INIT.parse().unwrap(),
@@ -35,7 +34,7 @@ pub fn snapshot(held: RangeInclusive<u64>, head: u64, slate: &[u64]) -> Snapshot
         let tracks = BTreeMap::from([("720p".parse().unwrap(), Media { parts, made })]);
         Arc::new(Slot { number: Number(n), tracks })
     };
-    let grid = Grid { millis: count(2000), parts: count(4) };
+    let grid = Grid::new(2000, 4);
     let (first, edge) = (Number(*held.start()), Number(*held.end()));
     let eras = vec![Era { first, tracks: vec![track] }];
     let record = Record { signal: "live01".parse().unwrap(), grid, first, eras, end: None };

@@ -59,6 +59,7 @@ pub(super) fn router<S: Store>(app: App<S>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(page::nothing)
+        .method_not_allowed_fallback(page::other_method)
         .with_state(app)
 }
 

@@ -15,7 +15,7 @@ pub fn render(signals: &Signals) -> String {
     for (signal, offer) in signals {
         // A name is letters, digits, '_' and '-': there is nothing in it to escape.
         let state = match offer {
-            Offer::Declared => "has no media yet",
+            Offer::Declared(_) => "has no media yet",
             Offer::On(published) if published.snapshot.ended() => "has ended",
             Offer::On(_) => "is on the air",
         };

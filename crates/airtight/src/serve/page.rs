@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{StatusCode, Uri, header};
+use http::{Method, StatusCode, Uri, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
@@ -77,6 +77,12 @@ pub async fn answer(Path(file): Path<String>) -> Response {
 /// Answers what no route has: in one sentence.
 pub async fn nothing(uri: Uri) -> (StatusCode, String) {
     (StatusCode::NOT_FOUND, format!("there is nothing at '{}'\n", uri.path()))
+}
+
+/// Answers a method that a route does not take; the `Allow` header is added by the router.
+pub async fn other_method(method: Method, uri: Uri) -> (StatusCode, String) {
+    let sentence = format!("'{}' takes no {method}, use a method of the Allow header\n", uri.path());
+    (StatusCode::METHOD_NOT_ALLOWED, sentence)
 }
 
 /// The file served at `/assets/<name>`, or `None` if this build has none of that name.

@@ -35,6 +35,9 @@ pub fn answer<B>(board: &Board, overload: &Overload, request: &Request<B>) -> Op
     let mut response = match (route, request.method()) {
         (Err(error), _) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
         (Ok(Route::Multivariant(_)), &Method::GET | &Method::HEAD) if overload.is_full() => full(overload),
+        (Ok(Route::Signal(signal)), &Method::GET | &Method::HEAD) if board.ask(&signal).is_some() => {
+            slash(&signal, request.uri().query())
+        }
         (Ok(route), &Method::GET | &Method::HEAD) => found(board, &route, request.headers()),
         (Ok(_), &Method::OPTIONS) => preflight(),
         (Ok(_), _) => {
@@ -55,11 +58,10 @@ pub fn answer<B>(board: &Board, overload: &Overload, request: &Request<B>) -> Op
 
 fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
     let Some(signal) = route.signal() else { return list(board) };
-    match (route, board.offer(signal)) {
+    match (route, board.ask(signal)) {
         (Route::Page(_), _) => player(),
         (_, None) => refusal(StatusCode::NOT_FOUND, &format!("there is no signal '{signal}'")),
-        (Route::Signal(_), Some(_)) => slash(signal),
-        (_, Some(Offer::Declared)) => not_yet(signal),
+        (_, Some(Offer::Declared(_))) => not_yet(signal),
         (_, Some(Offer::On(published))) => on_air(&published, route, headers),
     }
 }
@@ -199,9 +201,10 @@ fn list(board: &Board) -> Response<Reply> {
 }
 
 /// The page finds its media by relative URLs, which need the slash. So does this one, behind a proxy.
-fn slash(signal: &SignalName) -> Response<Reply> {
+fn slash(signal: &SignalName, query: Option<&str>) -> Response<Reply> {
     let mut moved = refusal(StatusCode::PERMANENT_REDIRECT, &format!("signal '{signal}' is at {signal}/"));
-    let location = HeaderValue::from_str(&format!("{signal}/"));
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    let location = HeaderValue::from_bytes(format!("{signal}/{query}").as_bytes());
     moved.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
     moved
 }

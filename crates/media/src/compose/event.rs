@@ -20,6 +20,16 @@ pub type Monotonic = Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
+impl SourceId {
+    /// Peers are asked after all packagers.
+    pub const FIRST_PEER: Self = Self(1 << 16);
+
+    /// Whether it is a peer.
+    pub fn is_peer(self) -> bool {
+        self >= Self::FIRST_PEER
+    }
+}
+
 impl fmt::Display for SourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "source {}", self.0)

@@ -70,7 +70,7 @@ impl Store {
         let held = self.state().index.newest(signal)?;
         Some(match self.0.board.offer(signal) {
             Some(Offer::On(published)) => held.max(published.snapshot.edge),
-            Some(Offer::Declared) | None => held,
+            Some(Offer::Declared(_)) | None => held,
         })
     }
 

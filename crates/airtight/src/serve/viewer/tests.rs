@@ -239,8 +239,11 @@ fn other_urls_are_left_to_others() {
 #[test]
 fn a_forgotten_slash_leads_to_the_page() {
     for signal in ["live01", "declared"] {
-        let moved = ask("GET", &format!("/{signal}"), &[]).unwrap();
-        assert_eq!((moved.status().as_u16(), header(&moved, "location")), (308, &*format!("{signal}/")));
+        for query in ["", "?defaults", "?a=1&b=%20?"] {
+            let moved = ask("GET", &format!("/{signal}{query}"), &[]).unwrap();
+            let expected = format!("{signal}/{query}");
+            assert_eq!((moved.status().as_u16(), header(&moved, "location")), (308, &*expected));
+        }
     }
     assert_eq!(header(&ask("GET", "/unknown", &[]).unwrap(), "location"), "");
 }
