@@ -43,7 +43,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "up",
         about: "Run the whole system, supervised, and print what to open",
-        keys: &[&["signal", "input", "run-dir", "host", "only"], PORTS, ENCODING, KEEPING],
+        keys: &[&["signal", "input", "run-dir", "host", "only", "via"], PORTS, ENCODING, KEEPING],
     },
     Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &[&["run-dir"]] },
     Command {

@@ -98,6 +98,11 @@ pub const KEYS: &[Key] = &[
         help: "Parts that `up` runs, or cells that `drill` tries as fault@component, * for any; separated by commas \
                [default: all]",
     },
+    Key {
+        name: "via",
+        help: "Ports at which the parts of `up` look for others, where a proxy is between them: server1=9081, …, \
+               separated by commas [default: where those listen]",
+    },
     Key { name: "quick", help: "true to try a choice of cells, in five minutes [default: false]" },
     Key { name: "random", help: "Faults that strike at random times in place of the cells, 1 to 10000" },
     Key { name: "seed", help: "Of the random times and faults; a seed gives the same again [default: any]" },

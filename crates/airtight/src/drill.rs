@@ -1,8 +1,10 @@
 //! `airtight drill`: breaks a system of its own, part by part, and judges it by what its viewers see.
 //!
 //! `lab` says what is tried, what viewers may notice and whether they did. Here are the processes: the system
-//! ([`system`]), what strikes it ([`strike`]), the wait until it is whole again ([`steady`]), and a trial ([`trial`]).
+//! ([`system`]), the network between its parts ([`network`]), what strikes it ([`strike`]), the wait until it is whole again ([`steady`]), and a trial ([`trial`]).
 
+mod disk;
+mod network;
 mod steady;
 mod strike;
 mod system;
@@ -117,7 +119,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let verdict = block_on_two(async {
         let stop = until_signal()?;
-        let system = System::new(&options.ports, options.window)?;
+        let system = System::new(&options.ports, options.window).await?;
         let outcome = tokio::select! {
             outcome = drill(&system, &options) => outcome,
             () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
@@ -187,7 +189,7 @@ async fn attempt(
     if let Err(lack) = steady.recovered().await {
         trial.troubles.push(format!("{lack:#}"));
     }
-    if trial.figures.iter().any(|figure| figure.what == "slate ms" && figure.is > 0) {
+    if trial.figures.iter().any(|figure| figure.what.contains("slate") && figure.is > 0) {
         sleep(SETTLE * target).await;
     }
     trial

@@ -170,7 +170,8 @@ impl Player {
         let firsts: Option<Vec<_>> = self.tracks.values().map(|t| t.ranges.front().map(|r| r.0)).collect();
         let Some(head) = firsts.and_then(|firsts| firsts.into_iter().max()) else { return };
         self.head = head;
-        if self.level() > Duration::ZERO {
+        // What one track has of the other's first segment, by a rounded date, is nothing to play from.
+        if self.level() > HOLE {
             self.state = State::Playing;
             self.at = now;
             self.started = Some((now, self.latency(now)));

@@ -2,12 +2,15 @@
 
 use std::fs;
 
-use airtight_lab::drill::matrix::{Cell, Component, Fault};
+use airtight_lab::{
+    drill::matrix::{Cell, Component, Fault},
+    proxy::weather::Weather,
+};
 use anyhow::Context as _;
 use rustix::process::Signal;
 use tokio::time::{Duration, sleep};
 
-use super::system::System;
+use super::{disk, system::System};
 use crate::child::process::{Handle, Process};
 
 /// Strikes what the cell names, waits as long as the fault lasts, and takes it away. What is done goes to `tell`.
@@ -20,15 +23,63 @@ pub async fn strike(
     lasts: Duration,
     tell: impl Fn(String),
 ) -> anyhow::Result<()> {
+    if let Some(weather) = cell.fault.weather() {
+        let change = |weather: Weather| {
+            cell.component.parts().iter().for_each(|part| system.network().set(part, weather));
+            tell(format!("{}: {weather:?}", cell.component.name()));
+        };
+        change(weather);
+        sleep(lasts).await;
+        change(Weather::Clear);
+        return Ok(());
+    }
+    match cell.fault {
+        Fault::DiskFull => fill_disk(system, cell, lasts, tell).await,
+        Fault::Corrupt => {
+            for part in cell.component.parts() {
+                let files = disk::corrupt(&system.spool(part)?)?;
+                tell(format!("{files} files of {part} are garbage"));
+            }
+            signal(system, cell, lasts, tell).await
+        }
+        _ => signal(system, cell, lasts, tell).await,
+    }
+}
+
+/// Takes the room for files from what is struck, and gives it back.
+async fn fill_disk(
+    system: &System,
+    cell: Cell,
+    lasts: Duration,
+    tell: impl Fn(String),
+) -> anyhow::Result<()> {
+    let mut struck = Vec::new();
+    for part in cell.component.parts() {
+        struck.extend(targets(system, cell.fault, part)?);
+    }
+    for (room, what) in [(false, "has no room for files"), (true, "has room again")] {
+        for target in struck.iter().map(Handle::process).filter(|process| process.lives()) {
+            disk::limit(target.pid, room).context("cannot limit its files")?;
+            tell(format!("process {} {what}", target.pid));
+        }
+        if !room {
+            sleep(lasts).await;
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is struck a signal.
+async fn signal(system: &System, cell: Cell, lasts: Duration, tell: impl Fn(String)) -> anyhow::Result<()> {
+    let signal = match cell.fault {
+        Fault::Kill | Fault::Corrupt => Signal::KILL,
+        Fault::Terminate => Signal::TERM,
+        _ => Signal::STOP,
+    };
     let mut struck = Vec::new();
     for part in cell.component.parts() {
         struck.extend(targets(system, cell.fault, part)?.into_iter().map(|target| (*part, target)));
     }
-    let signal = match cell.fault {
-        Fault::Kill => Signal::KILL,
-        Fault::Terminate => Signal::TERM,
-        Fault::Freeze | Fault::Stall => Signal::STOP,
-    };
     for (part, target) in &struck {
         target.signal(signal).with_context(|| format!("cannot strike {part}"))?;
         tell(format!("{} {part}, process {}", cell.fault.name(), target.process().pid));

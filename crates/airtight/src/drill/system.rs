@@ -21,10 +21,12 @@ use crate::{
         down,
         folder::Folder,
         logs,
-        plan::{Part, Ports},
+        plan::{self, Part, Ports},
     },
     worker,
 };
+
+use super::network::Network;
 
 /// Exit code of a program that can't go on with what it was given.
 const UNUSABLE: i32 = 2;
@@ -41,6 +43,7 @@ pub struct System {
     temporary: TempDir,
     folder: Folder,
     args: Vec<String>,
+    network: Network,
     /// The last supervisor that was started, which reaps itself.
     supervisor: Mutex<Option<Child>>,
 }
@@ -50,20 +53,23 @@ impl System {
     ///
     /// # Errors
     /// There can be no temporary folder.
-    pub fn new(ports: &[(&str, u16)], window: Duration) -> anyhow::Result<Self> {
+    pub async fn new(ports: &[(&str, u16)], window: Duration) -> anyhow::Result<Self> {
         let temporary = tempfile::Builder::new().prefix("airtight-drill-").tempdir();
         let temporary = temporary.context("cannot make a temporary folder")?;
         let run = temporary.path().join("run");
+        let folder = Folder::new(&run);
+        let network = Network::between(&folder).await?;
         let mut args = vec!["up".to_owned(), format!("--run-dir={}", run.display())];
         args.extend([
             format!("--input={}", worker::SMALL),
             format!("--signal={SIGNAL}"),
             "--host=127.0.0.1".to_owned(),
             "--only=".to_owned(),
+            format!("--via={}", network.via()),
             format!("--window={}", window.as_secs()),
         ]);
         args.extend(ports.iter().map(|(key, port)| format!("--{key}={port}")));
-        Ok(Self { temporary, folder: Folder::new(run), args, supervisor: Mutex::default() })
+        Ok(Self { temporary, folder, args, network, supervisor: Mutex::default() })
     }
 
     /// Starts a supervisor, which starts or adopts the parts, and waits until it is on record.
@@ -73,7 +79,10 @@ impl System {
     pub async fn supervise(&self) -> anyhow::Result<()> {
         let said = self.temporary.path().join("up.log");
         let stderr = File::options().create(true).append(true).open(&said).context("cannot write a log")?;
-        let up = child::Command::of_this_binary().args(&self.args).own_session();
+        // What a full disk does to parts is tried by a limit, which sends a signal that no full disk sends.
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let up = child::Command::new("env").args(["--ignore-signal=XFSZ"]).args([program.as_os_str()]);
+        let up = up.args(&self.args).own_session();
         let up = up.stdout(std::process::Stdio::null()).stderr(stderr).spawn().await?;
         let pid = up.id().map(u32::cast_signed);
         *self.supervisor.lock().unwrap_or_else(PoisonError::into_inner) = Some(up);
@@ -128,6 +137,20 @@ impl System {
             part => child::process::Process::read(&self.folder.record(part)),
         };
         Ok(process.map(child::process::Process::open).transpose()?.flatten())
+    }
+
+    /// Where a packager keeps its media.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub fn spool(&self, part: &str) -> anyhow::Result<PathBuf> {
+        let part: Part = part.parse().map_err(anyhow::Error::msg)?;
+        Ok(plan::spool(self.folder.path(), part))
+    }
+
+    /// The network between the parts.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Where the parts and the supervisor write their logs.

@@ -50,7 +50,8 @@ impl Plan {
     /// A storm of faults.
     pub fn of_storm(strikes: Vec<Strike>, seed: u64, time: Duration, target: Duration) -> Self {
         let struck = strikes.iter().flat_map(|strike| strike.cell.component.parts()).copied();
-        let allowed = Allowed::during(storm::pathless(&strikes), struck, target);
+        let (pathless, starved) = (storm::pathless(&strikes), storm::starved(&strikes));
+        let allowed = Allowed::of_storm(pathless, starved, struck, target);
         Self { name: format!("storm {seed}"), strikes, time, allowed }
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             parts: Part::ALL.to_vec(),
             segment: std::time::Duration::from_secs(2),
             forwarded: std::collections::BTreeMap::new(),
+            via: std::collections::BTreeMap::new(),
         })
     }
 

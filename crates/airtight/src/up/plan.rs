@@ -159,6 +159,8 @@ pub struct System {
     pub segment: Duration,
     /// Settings that go to every part that reads them, as flags.
     pub forwarded: BTreeMap<&'static str, String>,
+    /// Where parts look for others that they are not to find where those listen: at a proxy.
+    pub via: Ports,
 }
 
 /// The ports that the parts listen on.
@@ -172,7 +174,10 @@ pub fn arguments(
     part: Part,
     reads: impl Fn(&str, &str) -> bool,
 ) -> Vec<String> {
-    let url = |part: Part| ports.get(&part).map(|&port| url(system.host, port));
+    let url = |part: Part| {
+        let port = system.via.get(&part).or_else(|| ports.get(&part));
+        port.map(|&port| url(system.host, port))
+    };
     let urls = |parts: &[Part]| parts.iter().filter_map(|&part| url(part)).collect::<Vec<_>>().join(",");
     let packagers = urls(&[Part::Server1, Part::Server2]);
     let folder = |name: &str| system.folder.join(name).display().to_string();
@@ -284,6 +289,7 @@ mod tests {
             parts: Part::ALL.to_vec(),
             segment: Duration::from_secs(4),
             forwarded: BTreeMap::from([("window", "60".to_owned()), ("segment", "4000".to_owned())]),
+            via: Ports::new(),
         };
         let ports = Part::ALL.into_iter().filter_map(|part| Some((part, part.port()?.default))).collect();
         (system, ports)
@@ -304,6 +310,19 @@ mod tests {
         let common = "--input=testsrc --packagers=http://localhost:8080,http://localhost:9090";
         check(Part::WorkerA, &format!("worker --segment=4000 --signal=live01 --name=a {common}"));
         check(Part::WorkerB, &format!("worker --segment=4000 --signal=live01 --name=b {common}"));
+    }
+
+    #[test]
+    fn a_part_behind_a_proxy_is_looked_for_there() {
+        let (mut system, ports) = system();
+        system.via = Ports::from([(Part::Server2, 9)]);
+        let args = |part| arguments(&system, &ports, part, |_, _| false).join(" ");
+        assert!(
+            args(Part::Discovery).contains("--packagers=http://localhost:8080,http://localhost:9 "),
+            "{}",
+            args(Part::Discovery)
+        );
+        assert!(args(Part::Server2).contains("--listen=127.0.0.1:9090 "), "{}", args(Part::Server2));
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
         parts,
         segment: segment(settings)?,
         forwarded,
+        via: settings.list::<Via>("via", "")?.into_iter().map(|Via(part, port)| (part, port)).collect(),
     };
     Ok((system, ports))
 }
@@ -62,6 +63,20 @@ impl FromStr for Port {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self).map_err(|_| "expected a whole number from 0 to 65535")
+    }
+}
+
+/// The port at which others look for a part.
+struct Via(Part, u16);
+
+impl FromStr for Via {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (part, port) = text.split_once('=').ok_or("expected part=port, such as server1=9081")?;
+        let part: Part = part.parse()?;
+        let port: u16 = port.parse().map_err(|_| "expected a port from 1 to 65535".to_owned())?;
+        Ok(Self(part, port))
     }
 }
 
@@ -121,6 +136,20 @@ mod tests {
         assert_eq!(system.forwarded["segment"], "4000");
         assert_eq!(system.forwarded["window"], "60");
         assert_eq!(system.forwarded.len(), 2);
+    }
+
+    #[test]
+    fn parts_behind_a_proxy_are_named_with_its_ports() {
+        let via = |text: &str| read(&settings(&[("input", "testsrc"), ("via", text)], &[]));
+        let (system, _) = via("server1=9081,reporter=2001").unwrap();
+        assert_eq!(system.via, Ports::from([(Part::Server1, 9081), (Part::Reporter, 2001)]));
+        for (wrong, expected) in [
+            ("9081", "expected part=port, such as server1=9081"),
+            ("server1=x", "expected a port from 1 to 65535"),
+        ] {
+            let error = via(wrong).unwrap_err().to_string();
+            assert_eq!(error, format!("--via has '{wrong}', which can't be used: {expected}"));
+        }
     }
 
     #[test]

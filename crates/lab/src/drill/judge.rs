@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::Serialize;
 
-use super::matrix::{Cell, Component};
+use super::matrix::Cell;
 use crate::{
     player::whole_millis,
     watch::{Report, Server},
@@ -15,6 +15,8 @@ use crate::{
 pub struct Allowed {
     /// Slate instead of the programme.
     pub slate: Duration,
+    /// Slate instead of the programme at a server that is struck: nobody can reach it, or its media are lost.
+    pub own_slate: Duration,
     /// Servers whose own viewers have to ask again: a connection belongs to the server it leads to.
     pub struck: BTreeSet<String>,
 }
@@ -26,19 +28,30 @@ const AROUND: u32 = 3;
 impl Allowed {
     /// What a cell allows; `target` is the target duration.
     pub fn of(cell: Cell, target: Duration) -> Self {
-        let pathless = cell.component.is_pair().then(|| cell.lasts());
-        Self::during(pathless, cell.component.parts().iter().copied(), target)
+        let Cell { fault, component } = cell;
+        let lasts = (!fault.leaves_a_path()).then(|| cell.lasts());
+        let pathless = lasts.filter(|_| component.is_pair());
+        let starved = lasts.filter(|_| cell.starves());
+        let struck = component.parts().iter().map(|part| (*part).to_owned()).collect();
+        Self { slate: slate(pathless, target), own_slate: slate(starved.max(pathless), target), struck }
     }
 
-    /// What is allowed while parts are struck and no path is left for some time.
-    pub fn during<'a>(
+    /// What a storm allows, in which no path is left for some time at all, and some parts are struck.
+    pub fn of_storm<'a>(
         pathless: Option<Duration>,
+        starved: Option<Duration>,
         struck: impl IntoIterator<Item = &'a str>,
         target: Duration,
     ) -> Self {
-        let slate = pathless.map_or(Duration::ZERO, |time| time + AROUND * target);
-        Self { slate, struck: struck.into_iter().map(str::to_owned).collect() }
+        let own = pathless.max(starved.map(|time| time + pathless.unwrap_or_default()));
+        let struck = struck.into_iter().map(str::to_owned).collect();
+        Self { slate: slate(pathless, target), own_slate: slate(own, target), struck }
     }
+}
+
+/// The slate that may be seen if there is no path for this time.
+fn slate(pathless: Option<Duration>, target: Duration) -> Duration {
+    pathless.map_or(Duration::ZERO, |time| time + AROUND * target)
 }
 
 /// Where a figure may lie.
@@ -76,7 +89,7 @@ impl Figure {
 }
 
 /// The figures, and what they count.
-pub const LEGEND: [(&str, &str); 14] = [
+pub const LEGEND: [(&str, &str); 15] = [
     ("stall ms", "how long the picture stood still, of the viewer who had it worst"),
     ("fatal", "requests that the player gave up, of all viewers"),
     ("asked again", "requests that failed, of the viewers whose own server was not struck"),
@@ -86,7 +99,8 @@ pub const LEGEND: [(&str, &str); 14] = [
     ("repeated", "frames of the programme that were shown again, of all viewers"),
     ("no code", "frames that were to show the programme and did not, of all viewers"),
     ("discont.", "discontinuities that were played, of all viewers"),
-    ("slate ms", "slate in place of the programme, of the viewer who had it worst"),
+    ("slate ms", "slate in place of the programme, of the viewers whose own server was not struck"),
+    ("own slate", "slate in place of the programme, of those whose own server was, in milliseconds"),
     ("rules", "rules of HLS that were broken, of all servers judged as one"),
     ("buffer ms", "the smallest buffer of any viewer"),
     ("drift ms", "by how much the latency changed, of the viewer who had it worst"),
@@ -101,6 +115,7 @@ pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure
     let (own, others): (Vec<_>, Vec<_>) =
         servers.iter().zip(names).partition(|(_, name)| allowed.struck.contains(**name));
     let asked = |of: &[(&Server, &&str)]| of.iter().map(|(server, _)| server.faults).sum();
+    let slate = |of: &[(&Server, &&str)]| of.iter().map(|(server, _)| server.slate_ms).max().unwrap_or(0);
     let smallest = servers.iter().map(|server| server.noticed.smallest_buffer_ms.unwrap_or(0)).min();
     let none = |what, is| Figure { what, is, bar: Bar::AtMost(0) };
     vec![
@@ -113,11 +128,8 @@ pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure
         none("repeated", sum(|server| server.frames.map_or(0, |frames| frames.repeated))),
         none("no code", sum(|server| server.frames.map_or(0, |frames| frames.unreadable))),
         none("discont.", sum(|server| server.discontinuities as u64)),
-        Figure {
-            what: "slate ms",
-            is: worst(|server| server.slate_ms),
-            bar: Bar::AtMost(whole_millis(allowed.slate)),
-        },
+        Figure { what: "slate ms", is: slate(&others), bar: Bar::AtMost(whole_millis(allowed.slate)) },
+        Figure { what: "own slate", is: slate(&own), bar: Bar::AtMost(whole_millis(allowed.own_slate)) },
         none("rules", report.violations.values().sum()),
         Figure { what: "buffer ms", is: smallest.unwrap_or(0), bar: Bar::AtLeast(1) },
         none("drift ms", worst(|server| server.noticed.drift_ms.unwrap_or(0).unsigned_abs())),
@@ -128,17 +140,16 @@ pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure
 /// The servers of a system that viewers are pointed at.
 pub const SERVERS: [&str; 4] = ["server1", "server2", "origin1", "origin2"];
 
-/// Whether viewers are connected to what is struck.
-pub fn strikes_viewers(component: Component) -> bool {
-    component.parts().iter().any(|part| SERVERS.contains(part))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{drill::matrix::Fault, frames::Shown, player::Noticed};
+    use crate::{
+        drill::matrix::{Component, Fault},
+        frames::Shown,
+        player::Noticed,
+    };
 
     const TARGET: Duration = Duration::from_secs(2);
 
@@ -209,6 +220,17 @@ mod tests {
         assert!(missed(Fault::Kill, Component::Workers, slate(6000)).is_empty());
         assert_eq!(missed(Fault::Kill, Component::Workers, slate(6001)), ["slate ms"]);
         assert!(missed(Fault::Freeze, Component::Servers, slate(11_000)).is_empty());
+        assert_eq!(missed(Fault::Latency, Component::Servers, slate(1)), ["slate ms"]);
         assert_eq!(missed(Fault::Freeze, Component::Servers, slate(11_001)), ["slate ms"]);
+    }
+
+    #[test]
+    fn a_server_that_is_starved_shows_slate_to_its_own_viewers_only() {
+        let slate = |server: usize| move |report: &mut Report| report.servers[server].slate_ms = 2000;
+        assert!(missed(Fault::Partition, Component::Origin1, slate(2)).is_empty());
+        assert_eq!(missed(Fault::Partition, Component::Origin1, slate(3)), ["slate ms"]);
+        assert_eq!(missed(Fault::Kill, Component::Origin1, slate(2)), ["own slate"]);
+        assert_eq!(missed(Fault::Endless, Component::Origin1, slate(2)), ["own slate"]);
+        assert!(missed(Fault::Endless, Component::Server1, slate(0)).is_empty());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use crate::proxy::weather::Weather;
+
 /// What happens to a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -13,6 +15,20 @@ pub enum Fault {
     Freeze,
     /// Its encoder stands still (SIGSTOP of its ffmpeg), and goes on later if nobody killed it.
     Stall,
+    /// Nothing passes between it and the others.
+    Partition,
+    /// What others answer it, and it answers them, comes 300 ms later.
+    Latency,
+    /// A fifth of its requests, and of those to it, is reset.
+    Resets,
+    /// One byte a second passes between it and the others.
+    Slow,
+    /// Whoever asks it gets an answer without an end.
+    Endless,
+    /// Nothing that it writes gets onto the disk.
+    DiskFull,
+    /// It dies, and its newest media on disk are garbage when it comes back.
+    Corrupt,
 }
 
 /// What is struck: a part, both of a pair, or the supervisor.
@@ -56,7 +72,19 @@ pub const SUPERVISOR: &str = "supervisor";
 
 impl Fault {
     /// All there are, in the order in which they are tried.
-    pub const ALL: [Self; 4] = [Self::Kill, Self::Terminate, Self::Freeze, Self::Stall];
+    pub const ALL: [Self; 11] = [
+        Self::Kill,
+        Self::Terminate,
+        Self::Freeze,
+        Self::Stall,
+        Self::Partition,
+        Self::Latency,
+        Self::Resets,
+        Self::Slow,
+        Self::Endless,
+        Self::DiskFull,
+        Self::Corrupt,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -65,6 +93,13 @@ impl Fault {
             Self::Terminate => "terminate",
             Self::Freeze => "freeze",
             Self::Stall => "stall",
+            Self::Partition => "partition",
+            Self::Latency => "latency",
+            Self::Resets => "resets",
+            Self::Slow => "slow",
+            Self::Endless => "endless",
+            Self::DiskFull => "disk-full",
+            Self::Corrupt => "corrupt",
         }
     }
 
@@ -75,7 +110,32 @@ impl Fault {
             Self::Terminate => "SIGTERM",
             Self::Freeze => "SIGSTOP, and SIGCONT 5 s later if it still lives",
             Self::Stall => "SIGSTOP of its ffmpeg, and SIGCONT 5 s later if it still lives",
+            Self::Partition => "nothing passes between it and the other parts for 5 s",
+            Self::Latency => "every answer between it and the other parts comes 300 ms later, for 5 s",
+            Self::Resets => "20% of the requests between it and the other parts are reset, for 5 s",
+            Self::Slow => "a byte a second passes each way between it and the other parts, for 5 s",
+            Self::Endless => "whoever asks it gets an answer without an end, for 5 s",
+            Self::DiskFull => "every write to a file fails, for 5 s",
+            Self::Corrupt => "the files of its last three numbers are overwritten, then SIGKILL",
         }
+    }
+
+    /// What the connections of a part meet meanwhile; none if the fault is not one of the network.
+    pub const fn weather(self) -> Option<Weather> {
+        match self {
+            Self::Kill | Self::Terminate | Self::Freeze | Self::Stall => None,
+            Self::DiskFull | Self::Corrupt => None,
+            Self::Partition => Some(Weather::Cut),
+            Self::Latency => Some(Weather::Late(Duration::from_millis(300))),
+            Self::Resets => Some(Weather::Resets(20)),
+            Self::Slow => Some(Weather::Slow(1)),
+            Self::Endless => Some(Weather::Endless),
+        }
+    }
+
+    /// Whether what is struck goes on doing what it is for, if less easily.
+    pub const fn leaves_a_path(self) -> bool {
+        matches!(self, Self::Latency | Self::Resets | Self::DiskFull)
     }
 }
 
@@ -134,6 +194,16 @@ impl Component {
         matches!(self, Self::WorkerA | Self::WorkerB | Self::Workers)
     }
 
+    /// Whether it keeps media on a disk.
+    pub const fn keeps_media(self) -> bool {
+        matches!(self, Self::Server1 | Self::Server2 | Self::Servers)
+    }
+
+    /// Whether others ask it for something.
+    pub const fn answers(self) -> bool {
+        !matches!(self, Self::WorkerA | Self::WorkerB | Self::Workers | Self::Discovery | Self::Supervisor)
+    }
+
     /// Whether all of a kind are struck, so that no path from an encoder to a viewer is left.
     pub const fn is_pair(self) -> bool {
         matches!(self, Self::Workers | Self::Servers)
@@ -150,22 +220,20 @@ impl Cell {
         Fault::ALL.into_iter().flat_map(move |fault| Component::ALL.into_iter().map(with(fault)))
     }
 
-    /// The cells that tell most in five minutes: each fault, and each component, once at least.
+    /// The cells that tell most in five minutes; each component is met.
     pub fn quick() -> impl Iterator<Item = Self> {
-        use Component::{Discovery, Origin1, Origin2, Reporter, Server1, Server2, Servers, Supervisor};
-        use Component::{WorkerA, WorkerB, Workers};
         let cells = [
-            (Fault::Kill, WorkerA),
-            (Fault::Kill, Server1),
-            (Fault::Kill, Origin1),
-            (Fault::Kill, Workers),
-            (Fault::Kill, Servers),
-            (Fault::Kill, Supervisor),
-            (Fault::Terminate, Server2),
-            (Fault::Terminate, Reporter),
-            (Fault::Freeze, Discovery),
-            (Fault::Freeze, Origin2),
-            (Fault::Stall, WorkerB),
+            (Fault::Kill, Component::Origin1),
+            (Fault::Kill, Component::Workers),
+            (Fault::Kill, Component::Supervisor),
+            (Fault::Terminate, Component::Discovery),
+            (Fault::Freeze, Component::Origin2),
+            (Fault::Stall, Component::WorkerA),
+            (Fault::Partition, Component::Server1),
+            (Fault::Latency, Component::Servers),
+            (Fault::Resets, Component::WorkerB),
+            (Fault::Slow, Component::Reporter),
+            (Fault::DiskFull, Component::Server2),
         ];
         cells.into_iter().map(|(fault, component)| Self { fault, component })
     }
@@ -175,15 +243,31 @@ impl Cell {
         match (self.fault, self.component) {
             (Fault::Terminate, Component::Supervisor) => Some("it is the order to end the whole system"),
             (Fault::Stall, component) if !component.encodes() => Some("it has no encoder"),
+            (fault, Component::Supervisor) if fault.weather().is_some() => Some("it has no connections"),
+            (Fault::Endless, component) if !component.answers() => Some("nobody asks it"),
+            (Fault::DiskFull, component) if component.encodes() => Some("it writes no files"),
+            (Fault::DiskFull, Component::Discovery) => Some("it writes no files"),
+            (Fault::Corrupt, component) if !component.keeps_media() => Some("it keeps no media on a disk"),
             _ => None,
+        }
+    }
+
+    /// Whether nothing of the programme reaches what is struck any more, or is left there.
+    pub const fn starves(self) -> bool {
+        match self.fault {
+            Fault::Partition | Fault::Slow | Fault::Corrupt => true,
+            // Encoders ask packagers to take their media.
+            Fault::Endless => self.component.keeps_media(),
+            _ => false,
         }
     }
 
     /// How long the fault lasts: until what was frozen goes on, or another supervisor comes.
     pub const fn lasts(self) -> Duration {
         match (self.fault, self.component) {
-            (Fault::Kill, Component::Supervisor) | (Fault::Freeze | Fault::Stall, _) => LASTING,
-            (Fault::Kill | Fault::Terminate, _) => Duration::ZERO,
+            (Fault::Kill, Component::Supervisor) => LASTING,
+            (Fault::Kill | Fault::Terminate | Fault::Corrupt, _) => Duration::ZERO,
+            _ => LASTING,
         }
     }
 }
@@ -266,18 +350,27 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_cells_make_sense_and_leave_no_fault_and_no_component_out() {
+    fn the_quick_cells_make_sense_and_leave_no_component_out() {
         let quick: Vec<_> = Cell::quick().collect();
         assert!(quick.iter().all(|cell| cell.senseless().is_none()));
-        assert!(Fault::ALL.iter().all(|fault| quick.iter().any(|cell| cell.fault == *fault)));
         assert!(Component::ALL.iter().all(|one| quick.iter().any(|cell| cell.component == *one)));
     }
 
     #[test]
     fn only_what_cannot_be_is_left_out() {
-        let senseless = Cell::all().filter(|cell| cell.senseless().is_some());
-        let (stalls, others): (Vec<_>, Vec<_>) = senseless.partition(|cell| cell.fault == Fault::Stall);
-        assert_eq!(stalls.len(), Component::ALL.len() - 3);
-        assert_eq!(others.iter().map(ToString::to_string).collect::<Vec<_>>(), ["terminate@supervisor"]);
+        let senseless = |fault| {
+            let cells = Cell::all().filter(|cell| cell.fault == fault && cell.senseless().is_some());
+            cells.map(|cell| cell.component.name()).collect::<Vec<_>>()
+        };
+        for fault in [Fault::Kill, Fault::Freeze] {
+            assert!(senseless(fault).is_empty());
+        }
+        for fault in [Fault::Terminate, Fault::Partition, Fault::Latency, Fault::Resets, Fault::Slow] {
+            assert_eq!(senseless(fault), [SUPERVISOR]);
+        }
+        assert_eq!(senseless(Fault::Stall).len(), Component::ALL.len() - 3);
+        assert_eq!(senseless(Fault::DiskFull), ["worker-a", "worker-b", "workers", "discovery"]);
+        assert_eq!(senseless(Fault::Corrupt).len(), Component::ALL.len() - 3);
+        assert_eq!(senseless(Fault::Endless), ["worker-a", "worker-b", "workers", "discovery", SUPERVISOR]);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::matrix::{Cell, Component, Fault};
+use crate::draw::Draw;
 
 /// One fault of a storm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,35 +34,9 @@ const RESPITE: Duration = Duration::from_secs(15);
 /// From the end of a fault until a part does again what it is for.
 const RECOVERY: Duration = Duration::from_secs(6);
 
-/// Random numbers: SplitMix64, which is a dozen lines and the same everywhere.
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        let index = self.below(of.len() as u64);
-        of[usize::try_from(index).unwrap_or(0)]
-    }
-
-    fn millis(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.below(to.saturating_sub(from)))
-    }
-}
-
 /// Up to `count` faults within `time`, in order of time; fewer if there is no room for so many.
 pub fn draw(count: usize, seed: u64, time: Duration) -> Vec<Strike> {
-    let mut draw = Draw(seed);
+    let mut draw = Draw::new(seed);
     let mut strikes: Vec<Strike> = Vec::new();
     let whole = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     // Draws that find their part struck too lately are made again, so many times at most.
@@ -114,6 +89,16 @@ pub fn pathless(strikes: &[Strike]) -> Option<Duration> {
     (!time.is_zero()).then_some(time)
 }
 
+/// For how long the server that is worst off may be without a programme; none if none is.
+pub fn starved(strikes: &[Strike]) -> Option<Duration> {
+    let alone = |server: &Component| {
+        let of = strikes.iter().filter(|strike| strike.cell.starves() && strike.cell.component == *server);
+        of.map(|strike| strike.lasts + RECOVERY).sum::<Duration>()
+    };
+    let servers = [Component::Server1, Component::Server2, Component::Origin1, Component::Origin2];
+    servers.iter().map(alone).max().filter(|time| !time.is_zero())
+}
+
 /// When a component may be away.
 fn away(strikes: &[Strike], component: Component) -> Vec<(Duration, Duration)> {
     let of = |component| strikes.iter().filter(move |strike| strike.cell.component == component);
@@ -121,7 +106,8 @@ fn away(strikes: &[Strike], component: Component) -> Vec<(Duration, Duration)> {
         let unsupervised = of(Component::Supervisor).filter(|s| s.at <= at && at < s.at + s.lasts + RECOVERY);
         unsupervised.map(|strike| strike.at + strike.lasts + RECOVERY).max().unwrap_or(at)
     };
-    of(component).map(|s| (s.at, (s.at + s.lasts).max(supervised(s.at)) + RECOVERY)).collect()
+    let away = of(component).filter(|strike| !strike.cell.fault.leaves_a_path());
+    away.map(|s| (s.at, (s.at + s.lasts).max(supervised(s.at)) + RECOVERY)).collect()
 }
 
 #[cfg(test)]
@@ -177,5 +163,17 @@ mod tests {
         assert_eq!(pathless(&[(0, WorkerA), (2, WorkerB)]), seconds(4));
         // Nobody starts the first again before the supervisor is back.
         assert_eq!(pathless(&[(0, Supervisor), (1, WorkerA), (7, WorkerB)]), seconds(5));
+    }
+
+    #[test]
+    fn a_server_is_starved_while_nothing_reaches_it() {
+        let cut = |seconds, fault, component| {
+            let lasts = Duration::from_secs(2);
+            Strike { lasts, cell: Cell { fault, component }, ..strike(seconds, component) }
+        };
+        let storm = [cut(0, Fault::Partition, Component::Origin1), cut(30, Fault::Slow, Component::Origin1)];
+        assert_eq!(starved(&storm), Some(2 * (Duration::from_secs(2) + RECOVERY)));
+        assert_eq!(starved(&[cut(0, Fault::Latency, Component::Origin1)]), None);
+        assert_eq!(starved(&[cut(0, Fault::Partition, Component::WorkerA)]), None);
     }
 }

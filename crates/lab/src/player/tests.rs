@@ -53,6 +53,18 @@ fn playing_begins_when_every_track_has_media() {
 }
 
 #[test]
+fn playing_does_not_begin_with_a_sliver() {
+    let mut player = player();
+    player.append(seconds(1.0), "720p", date(0), TWO);
+    // The sound begins a segment later, and its date is rounded down.
+    let sound = date(2).map(|date| date - SignedDuration::from_millis(1));
+    player.append(seconds(1.1), "audio", sound, TWO);
+    player.append(seconds(1.5), "720p", date(2), TWO);
+    let noticed = player.noticed(seconds(2.0));
+    assert_eq!((noticed.start_ms, noticed.stalls), (Some(1500), 0));
+}
+
+#[test]
 fn one_empty_track_stalls_all_until_it_is_fed() {
     let mut player = player();
     both(&mut player, 0.0, 0);
