@@ -38,6 +38,8 @@ use crate::{
     window::{Made, Media, Snapshot},
 };
 
+/// A playlist lists so many numbers at least: HLS Authoring Specification, 8.11.
+const LEAST: u64 = 6;
 /// Numbers whose media are asked for at a time.
 const AHEAD: u64 = 4;
 
@@ -282,7 +284,7 @@ impl Composer {
     }
 
     fn window(&self, record: &Record) -> u64 {
-        (self.policy.window_millis / u64::from(record.grid.millis.get())).max(3)
+        (self.policy.window_millis / u64::from(record.grid.millis.get())).max(LEAST)
     }
 
     fn head(&self, record: &Record, edge: Number) -> Number {

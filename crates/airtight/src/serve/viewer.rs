@@ -16,12 +16,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use super::{condition, index, overload::Overload, page, reply::Reply};
 use crate::publish::{Board, Coding, Offer, Published, View};
 
-/// A playlist is current for half a target duration at the most; a cache asks again by its tag.
-const PLAYLIST: &str = "max-age=1";
+/// By half a target duration in whole seconds: a playlist is current for no longer. A cache asks again by its tag.
+const PLAYLIST: [&str; 4] = ["max-age=0", "max-age=1", "max-age=2", "max-age=3"];
+/// The newest slate of a track has other bytes in another era.
+const CHANGING: &str = "no-cache";
 /// Bytes under this URL never change.
 const FOR_GOOD: &str = "public, max-age=3600, immutable";
 /// Slate gives way to media under the same URL, a refusal to an answer.
 const PASSING: &str = "no-store";
+/// Replicas may be half a target duration apart, and caches add their own: numbers beyond the edge that another may list.
+const AHEAD: u64 = 2;
 /// A missing resource may be there soon.
 const MISSING: &str = "max-age=1";
 
@@ -59,8 +63,12 @@ pub fn answer<B>(board: &Board, overload: &Overload, request: &Request<B>) -> Op
 fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
     let Some(signal) = route.signal() else { return list(board) };
     match (route, board.ask(signal)) {
+        (_, None) if !board.signals().is_empty() => {
+            refusal(StatusCode::NOT_FOUND, &format!("there is no signal '{signal}'"))
+        }
         (Route::Page(_), _) => player(),
-        (_, None) => refusal(StatusCode::NOT_FOUND, &format!("there is no signal '{signal}'")),
+        // It has heard of nothing yet: what a viewer of the run before asks for may well be there.
+        (_, None) => soon("no signal is known here yet"),
         (_, Some(Offer::Declared(_))) => not_yet(signal),
         (_, Some(Offer::On(published))) => on_air(&published, route, headers),
     }
@@ -88,7 +96,8 @@ fn on_air(published: &Published, route: &Route, headers: &HeaderMap) -> Response
         }
         Route::Slate(_, track) => snapshot
             .opening(track, snapshot.edge)
-            .map(|opening| media(INIT_TYPE, opening.slate.clone(), &format!("\"slate-{}\"", opening.named))),
+            .map(|opening| (opening.slate.clone(), format!("\"slate-{}\"", opening.named)))
+            .map(|(slate, tag)| in_ranges(ok(INIT_TYPE, CHANGING, &tag, Reply::bytes(slate)))),
     };
     answer.unwrap_or_else(|| missing(snapshot, route))
 }
@@ -108,7 +117,9 @@ fn tag(snapshot: &Snapshot, segment: &Media, track: &TrackName, number: Number, 
 fn playlist(published: &Published, view: View<'_>, headers: &HeaderMap) -> Option<Response<Reply>> {
     let coding = if takes_gzip(headers) { Coding::Gzip } else { Coding::Identity };
     let ready = published.text(view, coding)?;
-    let mut response = ok(hls::MEDIA_TYPE, PLAYLIST, &ready.etag, Reply::bytes(ready.body.clone()));
+    let half = published.snapshot.record.grid.millis.get() / 2000;
+    let lifetime = PLAYLIST[usize::try_from(half).unwrap_or(usize::MAX).min(PLAYLIST.len() - 1)];
+    let mut response = ok(hls::MEDIA_TYPE, lifetime, &ready.etag, Reply::bytes(ready.body.clone()));
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     if coding == Coding::Gzip {
@@ -164,8 +175,11 @@ fn refusal(status: StatusCode, sentence: &str) -> Response<Reply> {
 
 /// Players retry a 503, and take a 404 for final.
 fn not_yet(signal: &SignalName) -> Response<Reply> {
-    let sentence = format!("signal '{signal}' has no media yet, ask again in a second");
-    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &sentence);
+    soon(&format!("signal '{signal}' has no media yet"))
+}
+
+fn soon(what: &str) -> Response<Reply> {
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("{what}, ask again in a second"));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
@@ -183,7 +197,15 @@ fn full(overload: &Overload) -> Response<Reply> {
 
 fn missing(snapshot: &Snapshot, route: &Route) -> Response<Reply> {
     let expired = |number: &Number| snapshot.slots.first().is_some_and(|s| *number < s.number);
+    let is_next = |track: &TrackName, number: Number| {
+        let due = number > snapshot.edge && number <= snapshot.edge.plus(AHEAD);
+        due && snapshot.record.track(track, number).is_some()
+            && !snapshot.record.has_ended_by(number.minus(1))
+    };
     match route {
+        Route::Segment(_, track, number) | Route::Part(_, track, number, _) if is_next(track, *number) => {
+            soon(&format!("segment {number} is not here yet"))
+        }
         Route::Segment(_, _, number) | Route::Part(_, _, number, _) if expired(number) => {
             refusal(StatusCode::GONE, &format!("segment {number} is no longer kept"))
         }

@@ -49,7 +49,7 @@ const TABLE: &[Row] = &[
     ("/live01/720p/init-0123456789abcdef.mp4", 200, "video/mp4", KEPT, "\"0123456789abcdef\"", Some(4)),
     ("/live01/720p/init-0123456789abcdee.mp4", 404, TEXT, "max-age=1", "", None),
     ("/live01/1080p/init-0123456789abcdef.mp4", 404, TEXT, "max-age=1", "", None),
-    ("/live01/720p/slate.mp4", 200, "video/mp4", KEPT, "\"slate-fedcba9876543210\"", Some(7)),
+    ("/live01/720p/slate.mp4", 200, "video/mp4", "no-cache", "\"slate-fedcba9876543210\"", Some(7)),
     ("/live01/720p/12.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-12\"", Some(8)),
     ("/live01/720p/11.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-11\"", Some(8)),
     ("/live01/720p/12.1.m4s", 200, "video/iso.segment", KEPT, "\"a-7-720p-12.1\"", Some(5)),
@@ -71,7 +71,11 @@ const TABLE: &[Row] = &[
     ),
     ("/live01/720p/12.2.m4s", 404, TEXT, "max-age=1", "", None),
     ("/live01/720p/10.m4s", 410, TEXT, "max-age=1", "", None),
-    ("/live01/720p/15.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/live01/720p/15.m4s", 503, TEXT, "no-store", "", None),
+    ("/live01/720p/16.0.m4s", 503, TEXT, "no-store", "", None),
+    ("/live01/720p/17.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/live01/1080p/15.m4s", 404, TEXT, "max-age=1", "", None),
+    ("/unknown/", 404, TEXT, "max-age=1", "", None),
     ("/live01/720p/18446744073709551615.m4s", 404, TEXT, "max-age=1", "", None),
     ("/live01/720p/012.m4s", 400, TEXT, "no-store", "", None),
     ("/live01/720p/99999999999999999999.m4s", 400, TEXT, "no-store", "", None),
@@ -128,7 +132,7 @@ fn what_the_viewer_has_is_not_sent_again() {
         assert_eq!(other.status().as_u16(), *status, "{path}");
     }
     // An error is never "not modified".
-    let missing = ask("GET", "/live01/720p/15.m4s", &[("if-none-match", "*")]).unwrap();
+    let missing = ask("GET", "/live01/720p/17.m4s", &[("if-none-match", "*")]).unwrap();
     assert_eq!(missing.status(), 404);
 }
 
@@ -186,7 +190,7 @@ fn ranges_are_for_get_and_for_media() {
         assert_eq!(header(&got, "accept-ranges"), if media { "bytes" } else { "" }, "{path}");
     }
     // An error has no ranges.
-    assert_eq!(ask("GET", "/live01/720p/15.m4s", &range).unwrap().status(), 404);
+    assert_eq!(ask("GET", "/live01/720p/17.m4s", &range).unwrap().status(), 404);
 }
 
 #[test]
@@ -233,7 +237,34 @@ fn other_urls_are_left_to_others() {
     for path in ["/healthz", "/metrics", "/v1/holdings", "/v1/media/live01/a-7/720p/12.m4s", "/assets/x.js"] {
         assert!(ask("GET", path, &[]).is_none(), "{path}");
     }
-    assert_eq!(ask("GET", "/anything/", &[]).unwrap().status(), 200);
+}
+
+#[test]
+fn a_server_that_knows_nothing_yet_denies_nothing() {
+    let ask = |path: &str| {
+        let request = Request::builder().uri(path).body(()).unwrap();
+        answer(&Board::default(), &Overload::default(), &request).unwrap()
+    };
+    for path in ["/live01/playlist.m3u8", "/live01/720p/playlist.m3u8", "/live01/720p/12.m4s", "/live01"] {
+        assert_eq!((ask(path).status().as_u16(), header(&ask(path), "retry-after")), (503, "1"), "{path}");
+    }
+    assert_eq!(ask("/live01/").status(), 200, "the page waits for its signal");
+}
+
+#[test]
+fn a_playlist_is_current_for_half_a_target_duration() {
+    for (millis, lifetime) in
+        [(1000, "max-age=0"), (2000, "max-age=1"), (3000, "max-age=1"), (6000, "max-age=3")]
+    {
+        let mut snapshot = snapshot(11..=14, 12, &[]);
+        let record = std::sync::Arc::make_mut(&mut snapshot.record);
+        record.grid.millis = std::num::NonZeroU32::new(millis).unwrap();
+        let board = Board::default();
+        board.publish(&"live01".parse().unwrap(), std::sync::Arc::new(snapshot));
+        let request = Request::builder().uri("/live01/720p/playlist.m3u8").body(()).unwrap();
+        let got = answer(&board, &Overload::default(), &request).unwrap();
+        assert_eq!(header(&got, "cache-control"), lifetime, "{millis} ms");
+    }
 }
 
 #[test]
