@@ -121,6 +121,12 @@ impl Composer {
         self.sources.len() + self.fetches.len() + self.arrivals.len() + self.actions.len()
     }
 
+    /// How many bytes of media it keeps: bounded, too.
+    #[cfg(test)]
+    fn kept_bytes(&self) -> usize {
+        self.openings.bytes() + self.timeline.bytes()
+    }
+
     /// The signal's record, once known.
     pub fn record(&self) -> Option<&Arc<Record>> {
         self.record.as_ref()

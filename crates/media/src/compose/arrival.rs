@@ -16,6 +16,8 @@ use crate::{
 const OBSERVED: usize = 30;
 /// Lineages that are remembered: those that were heard of last.
 const LINEAGES: usize = 64;
+/// Segment durations after which a run that fell silent is forgotten while another is heard.
+const SILENT: i64 = 60;
 /// Segment durations that a clock may be off before its word alone moves nothing.
 const FAR: i64 = 4;
 /// Numbers that a run must have delivered in step before it can move the timeline far.
@@ -111,6 +113,13 @@ impl Arrivals {
         }
         run.arrived(era, track, number, at);
         run.learn(record);
+        self.forget(record);
+    }
+
+    fn forget(&mut self, record: &Record) {
+        let newest = self.runs.values().map(|run| run.last).max().unwrap_or(0);
+        let silent = newest.saturating_sub(duration(record) * SILENT);
+        self.runs.retain(|_, run| run.last >= silent);
         while self.runs.len() > LINEAGES {
             let oldest = self.runs.iter().min_by_key(|(_, run)| run.last).map(|(l, _)| l.clone());
             oldest.and_then(|oldest| self.runs.remove(&oldest));

@@ -46,6 +46,12 @@ pub(super) struct Openings {
 }
 
 impl Openings {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let slate = |held: &Held| held.slate.as_ref().map_or(0, |s| s.bytes.len());
+        self.held.values().map(|held| held.init.bytes.len() + slate(held)).sum()
+    }
+
     /// Takes an init that is said to be `hash`.
     pub(super) fn init(&mut self, hash: InitHash, bytes: &Bytes) -> Result<(), OpeningError> {
         let init = Init::parse(bytes.clone())?;

@@ -32,6 +32,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let decided = self.decided.values().flat_map(|slot| slot.tracks.values());
+        decided.chain(self.early.values().flat_map(BTreeMap::values)).map(Media::len).sum()
+    }
+
     /// Begins at `first`, to be shown once `edge` is decided.
     pub(super) fn begin(&mut self, first: Number, edge: Number) {
         self.position.get_or_insert(Position { next: first, shown_from: edge });

@@ -87,6 +87,8 @@ impl Rules {
             Some(old) => {
                 assert!(old.edge <= snapshot.edge && old.head <= snapshot.head, "went back {about}");
                 assert!(!old.ended() || old.edge == snapshot.edge, "came after the end {about}");
+                let follows = snapshot.slots.iter().any(|s| s.number == old.edge.next());
+                assert!(follows || old.edge == snapshot.edge, "skipped {} {about}", old.edge.next());
                 if old.edge < snapshot.edge {
                     assert!(now - seen.at <= D * 3 / 2 + 1, "{} ms without a number {about}", now - seen.at);
                 }

@@ -279,8 +279,8 @@ impl World {
         self.origins[o].composer.as_ref().and_then(Composer::wake_at)
     }
 
-    pub fn composer(&self, o: usize) -> &Composer {
-        self.origins[o].composer.as_ref().unwrap()
+    pub fn composer(&self, o: usize) -> Option<&Composer> {
+        self.origins[o].composer.as_ref()
     }
 
     pub fn snapshot(&self, o: usize) -> Option<&Arc<Snapshot>> {

@@ -72,14 +72,28 @@ impl World {
         let packager = &mut self.packagers[p];
         let copy = Copy { at: self.now, spoilt: packager.corrupt };
         packager.store.insert((number, track, lineage.clone()), copy);
-        while packager.store.first_key_value().is_some_and(|((n, ..), _)| n.0 + 40 < number.0) {
+        let before = number.minus(40);
+        while packager.store.first_key_value().is_some_and(|((n, ..), _)| *n < before) {
             packager.store.pop_first();
         }
+        self.expire(p, before);
         let name = self.record.era(number).unwrap().tracks[track].name.clone();
         let piece = Piece::Segment { lineage, track: name, number };
         let line = self.held(piece, 0);
         self.packagers[p].log.push(line);
         self.tell_all(p);
+    }
+
+    /// Of a lineage without segments nothing is kept.
+    fn expire(&mut self, p: usize, before: Number) {
+        let packager = &mut self.packagers[p];
+        let kept = |lineage: &Lineage| packager.store.keys().any(|(.., l)| l == lineage);
+        let is_gone = |(lineage, _): &mut (Lineage, Number)| !kept(lineage);
+        let gone: Vec<_> = packager.lineages.extract_if(.., is_gone).collect();
+        for (lineage, _) in gone {
+            let signal = self.record.signal.clone();
+            packager.log.push(Line::Gone { signal, lineage, track: None, before });
+        }
     }
 
     pub(super) fn held(&self, piece: Piece, age_ms: u64) -> Line {
