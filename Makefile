@@ -58,6 +58,7 @@ $(WEB_MODULES) $(BROWSER_MODULES): %/node_modules/.package-lock.json: %/package-
 .PHONY: lint
 lint: setup-build $(WEB_MODULES) $(BROWSER_MODULES)
 	$(CARGO) fmt --all --check
+	scripts/lint-units.sh
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
 	$(NPM) --prefix web run check

@@ -43,7 +43,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "up",
         about: "Run the whole system, supervised, and print what to open",
-        keys: &[&["signal", "input", "run-dir", "host", "only", "via"], PORTS, ENCODING, KEEPING],
+        keys: &[&["signal", "input", "run-dir", "host", "only", "via", "upgrade"], PORTS, ENCODING, KEEPING],
     },
     Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &[&["run-dir"]] },
     Command {
@@ -156,7 +156,9 @@ fn cli() -> clap::Command {
 fn flag(key: &Key) -> Arg {
     let arg = Arg::new(key.name).long(key.name).help(key.help).value_name("VALUE");
     match key.name {
-        "once" | "spool" => arg.num_args(0..=1).default_missing_value("true").action(ArgAction::Set),
+        "once" | "spool" | "upgrade" => {
+            arg.num_args(0..=1).default_missing_value("true").action(ArgAction::Set)
+        }
         // The next word may be a URL.
         "json" | "frames" | "quick" => {
             arg.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)

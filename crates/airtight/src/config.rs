@@ -94,6 +94,11 @@ pub const KEYS: &[Key] = &[
     Key { name: "origin-port", help: "Port of origin 1 in `up`, 0 for any [default: 8000]" },
     Key { name: "origin-two-port", help: "Port of origin 2 in `up`, 0 for any [default: 8001]" },
     Key {
+        name: "upgrade",
+        help: "true to take over from the `up` that runs, if one does, and replace every part by one of this program \
+               [default: false]",
+    },
+    Key {
         name: "only",
         help: "Parts that `up` runs, or cells that `drill` tries as fault@component, * for any; separated by commas \
                [default: all]",
@@ -206,7 +211,9 @@ impl Settings {
             }
         }
         for name in self.environment.keys() {
-            if let Some(key) = name.strip_prefix("AIRTIGHT_").filter(|k| *k != "HANDOVER") {
+            if let Some(key) =
+                name.strip_prefix("AIRTIGHT_").filter(|k| !["HANDOVER", "SUCCEEDS"].contains(k))
+            {
                 let key = key.to_ascii_lowercase().replace('_', "-");
                 if !is_key(&key) {
                     return Err(SettingError(format!("{name} is no setting: {}", nearest(&key))));

@@ -22,11 +22,12 @@ use crate::{
     http::Client,
     notify::Signs,
     serve::{
+        ending::Ending,
         health::Health,
         listen::{self, Address},
         metrics::render,
         page,
-        run::{block_on, run_router, until_signal},
+        run::{block_on, run_router},
     },
 };
 use disk::Disk;
@@ -84,17 +85,17 @@ async fn discover(config: Config) -> anyhow::Result<()> {
     if config.once {
         return round.run_once().await;
     }
-    let stop = until_signal()?;
-    let signs = Signs::start(&Health::default(), &stop);
+    let ending = Ending::by_signal()?;
+    let signs = Signs::start(&Health::default(), &ending.stop);
     let mut tasks = JoinSet::new();
     if let Some(address) = &config.listen {
         let listener = listen::listener(address, "--listen").await?;
         info!("listening on http://{}", listener.local_addr()?);
         let stalled = metrics.stalled.clone();
-        tasks.spawn(run_router(listener, router(metrics), stop.clone(), stalled));
+        tasks.spawn(run_router(listener, router(metrics), ending.clone(), stalled));
     }
     signs.ready();
-    round.run(config.interval, &stop).await;
+    round.run(config.interval, &ending.stop).await;
     tasks.join_all().await;
     Ok(())
 }

@@ -39,8 +39,8 @@ pub const MEANT_FOR: &str = "WATCHDOG_PID";
 pub const READY: &str = "READY=1";
 /// The sign of life.
 pub const ALIVE: &str = "WATCHDOG=1";
-/// The word of a part that is about to end.
-const STOPPING: &str = "STOPPING=1";
+/// The word of a part that serves nobody new and is about to end.
+pub const STOPPING: &str = "STOPPING=1";
 
 /// Signs in the time of the patience: some may be late or lost.
 const SIGNS: u32 = 6;

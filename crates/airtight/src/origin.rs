@@ -33,14 +33,16 @@ use crate::{
     publish::{Board, Desk, Offer},
     serve::{
         connection::Stalled,
+        ending::Ending,
         health::Health,
         listen::{self, Address},
         overload::Overload,
         pulse::Pulse,
-        run::{block_on_two, until_signal},
+        run::block_on_two,
         shards::Shards,
     },
     state::StateFile,
+    up::handover::Predecessor,
     upstream::Upstream,
 };
 
@@ -106,9 +108,9 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen::listener(&config.listen, &format!("--listen or {}", config.seed)).await?;
-    let stop = until_signal()?;
+    let ending = Ending::by_signal()?;
     let health = Health::default();
-    let signs = Signs::start(&health, &stop);
+    let signs = Signs::start(&health, &ending.stop);
     let saved = config.state.map(|folder| StateFile::open(folder, "ingests.json")).transpose()?;
     let (client, board) = (Client::new(), Arc::new(Board::default()));
     let directory = Arc::new(ArcSwap::new(Arc::new(BTreeMap::new())));
@@ -122,7 +124,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     sources.take(&remembered, &board);
     let promised: Vec<_> = remembered.iter().map(|ingest| ingest.signal.clone()).collect();
     let run = sources.run(ask, remembered, board.clone());
-    let ended = stop.clone();
+    let ended = ending.done.clone();
     let following = tokio::spawn(async move {
         // It has no end of its own.
         let _ = ended.run_until_cancelled(run).await;
@@ -138,7 +140,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         board: board.clone(),
         pulse: pulse.clone(),
     };
-    let composing = tokio::spawn(desk.run(stop.clone()));
+    let composing = tokio::spawn(desk.run(ending.done.clone()));
 
     health.watch("composer", pulse);
     let mut registry = Registry::with_prefix("airtight");
@@ -149,14 +151,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let overload = Overload::default();
     overload.register(&mut registry);
     let (sources, registry) = (expected.subscribe(), Arc::new(registry));
-    let app =
-        routes::App { board: board.clone(), health: health.clone(), sources, registry, stop: stop.clone() };
-    let shards = Shards::start(&board, &routes::router(app), &health, &stop, &stalled, &overload)?;
-    let _ = timeout(START, on_air(&board, &promised)).await;
+    let stop = ending.stop.clone();
+    let app = routes::App { board: board.clone(), health: health.clone(), sources, registry, stop };
+    let shards = Shards::start(&board, &routes::router(app), &health, &ending, &stalled, &overload)?;
+    let patience = Predecessor::patience(Predecessor::of_this(), START);
+    let _ = timeout(patience, on_air(&board, &promised)).await;
     info!("listening on http://{}", listener.local_addr()?);
     signs.ready();
     let tasks = vec![("composes", composing), ("follows packagers and peers", following)];
-    shards.serve_beside(listener, stop, tasks).await
+    shards.serve_beside(listener, ending, tasks).await
 }
 
 /// Waits until each of `signals` has a window: viewers who had one from the process before are never told that

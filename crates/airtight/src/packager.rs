@@ -31,12 +31,14 @@ use crate::{
     notify::Signs,
     publish::Board,
     serve::{
+        ending::Ending,
         health::Health,
         listen::{self, Address},
         pulse::Pulse,
-        run::{block_on_two, until_signal},
+        run::block_on_two,
         shards::Shards,
     },
+    up::handover::Predecessor,
 };
 use disk::Disk;
 use folder::Folder;
@@ -50,6 +52,10 @@ const RETENTION_BYTES: u64 = 4 << 30;
 const NEWS: usize = 16 * 1024;
 /// For a look through the folder, and for its signals to be announced, before anybody is served.
 const START: Duration = Duration::from_secs(1);
+/// From the start of a process that succeeds another to the end of that one, at most; and between two looks for what the
+/// other one takes.
+const SHARED: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(500);
 /// At the end, for a look through the folder that is under way.
 const END: Duration = Duration::from_secs(1);
 /// Between two looks for what has expired.
@@ -133,15 +139,18 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let (seed, _) = config.name.port();
     let listener = listen::listener(&config.listen, &format!("--listen or {seed}")).await?;
-    let stop = until_signal()?;
+    let ending = Ending::by_signal()?;
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
-    let signs = Signs::start(&health, &stop);
+    let signs = Signs::start(&health, &ending.stop);
     let disk = Disk::open(&config.root, config.mode)?;
     let store = Store::new(disk, config.mode, config.limits, board.clone());
-    let filling = fill(&store)?;
+    let predecessor = Predecessor::of_this();
+    let patience = Predecessor::patience(predecessor, START);
+    let filling = fill(&store, predecessor.is_some())?;
+    share(&store, predecessor.is_some(), &ending);
     // The composer begins with all of the window in view, where that does not take too long.
-    let _ = timeout(START, store.indexed()).await;
-    let expiring = tokio::spawn(expire(stop.clone(), {
+    let _ = timeout(patience, store.indexed()).await;
+    let expiring = tokio::spawn(expire(ending.done.clone(), {
         let store = store.clone();
         move || {
             store.expire();
@@ -150,15 +159,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }));
     health.watch("composer", pulse.clone());
     let window = config.limits.window;
-    let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, stop.clone()));
+    let done = ending.done.clone();
+    let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, done));
     let _ = timeout(START, viewers::announced(&store, &board)).await;
+    if predecessor == Some(Predecessor::Serves) {
+        let _ = timeout(patience, viewers::on_air(&store, &board)).await;
+    }
     let (stalled, overload) = (store.metrics().stalled.clone(), store.metrics().overload.clone());
-    let router = routes::router(store, health.clone(), stop.clone());
-    let shards = Shards::start(&board, &router, &health, &stop, &stalled, &overload)?;
+    let router = routes::router(store, health.clone(), ending.stop.clone());
+    let shards = Shards::start(&board, &router, &health, &ending, &stalled, &overload)?;
     info!("listening on http://{}", listener.local_addr()?);
     signs.ready();
     let tasks = vec![("composes", composing), ("lets go what has expired", expiring)];
-    let served = shards.serve_beside(listener, stop, tasks).await;
+    let served = shards.serve_beside(listener, ending, tasks).await;
     filling.end().await.and(served)
 }
 
@@ -187,14 +200,52 @@ impl Filling {
     }
 }
 
-fn fill(store: &Store) -> anyhow::Result<Filling> {
+fn fill(store: &Store, succeeds: bool) -> anyhow::Result<Filling> {
     Ok(match store.mode() {
         Mode::Spool => {
             let store = store.clone();
-            Filling::Once(tokio::task::spawn_blocking(move || store.resume()))
+            Filling::Once(tokio::task::spawn_blocking(move || {
+                // What is unfinished may be the predecessor's, which still writes it.
+                if !succeeds {
+                    store.disk().sweep();
+                }
+                store.resume();
+            }))
         }
         Mode::Shared => Filling::Always(Folder::watch(store.clone()).context("can't watch the folder")?),
     })
+}
+
+/// Holds what another process of this packager takes into the spool that both have: the one before this, which still
+/// serves, or the one that follows it. Both have viewers.
+async fn share_spool(store: Store, done: CancellationToken) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sharing = async {
+        loop {
+            looks.tick().await;
+            let store = store.clone();
+            // One that panics has said so; the next finds what it left.
+            let _ = tokio::task::spawn_blocking(move || store.adopt_folder(store.disk().root())).await;
+        }
+    };
+    let _ = done.run_until_cancelled(timeout(SHARED, sharing)).await;
+}
+
+/// Shares the spool as long as another process may have it: at the start if this one succeeds another, and at the end.
+fn share(store: &Store, succeeds: bool, ending: &Ending) {
+    if store.mode() == Mode::Shared {
+        return;
+    }
+    let (stop, done) = (ending.stop.clone(), ending.done.clone());
+    let store = store.clone();
+    tokio::spawn(async move {
+        if succeeds {
+            stop.run_until_cancelled(share_spool(store.clone(), done.clone())).await;
+        }
+        stop.cancelled().await;
+        share_spool(store, done).await;
+    });
 }
 
 /// Looks for what has expired, again and again.

@@ -17,9 +17,10 @@ use crate::{
     log,
     notify::Signs,
     serve::{
+        ending::Ending,
         health::Health,
         listen::{self, Address},
-        run::{block_on, run_router, until_signal},
+        run::{block_on, run_router},
     },
     state::StateFile,
 };
@@ -65,16 +66,16 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen::listener(&config.listen, "--listen or REPORTER_PORT").await?;
-    let stop = until_signal()?;
-    let signs = Signs::start(&Health::default(), &stop);
+    let ending = Ending::by_signal()?;
+    let signs = Signs::start(&Health::default(), &ending.stop);
     let metrics = Arc::new(Metrics::new());
     let disk = config.state.map(|folder| StateFile::open(folder, "registry.json")).transpose()?;
-    let (store, tasks) = Memory::start(config.expiry, disk, metrics.clone(), &stop);
+    let (store, tasks) = Memory::start(config.expiry, disk, metrics.clone(), &ending.done);
     let stalled = metrics.stalled.clone();
-    let router = routes::router(App { store, metrics, zone: log::zone(), stop: stop.clone() });
+    let router = routes::router(App { store, metrics, zone: log::zone(), stop: ending.stop.clone() });
     info!("listening on http://{}", listener.local_addr()?);
     signs.ready();
-    run_router(listener, router, stop, stalled).await;
+    run_router(listener, router, ending, stalled).await;
     tasks.join_all().await;
     Ok(())
 }

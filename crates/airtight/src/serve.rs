@@ -2,6 +2,7 @@
 
 mod condition;
 pub mod connection;
+pub mod ending;
 pub mod health;
 pub mod index;
 pub mod listen;

@@ -20,8 +20,10 @@ mod preflight;
 mod running;
 mod settings;
 mod sockets;
+mod succession;
 mod supervise;
 mod takeover;
+mod upgrade;
 
 use std::{convert::Infallible, fs};
 
@@ -39,6 +41,7 @@ use fleet::Fleet;
 use folder::Folder;
 use lives::Lives;
 use plan::{Part, Ports, System};
+use running::Running;
 use supervise::UNRECORDED;
 
 /// Runs the system until it is told to end.
@@ -47,23 +50,25 @@ use supervise::UNRECORDED;
 /// A [`SettingError`] if it can't start with these settings; nothing runs then that did not before.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let (system, wanted) = settings::read(settings)?;
+    let upgrade = settings::upgrade(settings)?;
     let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let console = Console::start(json).context("cannot start the console")?;
-    let outcome = runtime.block_on(up(&system, &wanted, &console));
+    let outcome = runtime.block_on(up(&system, &wanted, upgrade, &console));
     drop(runtime);
     console.finish();
     outcome
 }
 
-async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Result<()> {
+async fn up(system: &System, wanted: &Ports, upgrade: bool, console: &Console) -> anyhow::Result<()> {
     preflight::check(system, wanted).await?;
     let mut requests = Requests::new()?;
+    let mut relieved = listen_to(SignalKind::from_raw(down::LEAVE.as_raw()))?;
     let folder = Folder::new(&system.folder);
     folder.create()?;
-    let Some(_lock) = folder.lock()? else { bail!(supervised_already(&folder)) };
+    let _lock = lock(system, wanted, &folder, upgrade).await?;
     let lives = Lives::new(system.segment);
-    let prepared = takeover::prepare(system, wanted, &folder, &lives, console).await?;
+    let mut prepared = takeover::prepare(system, wanted, &folder, &lives, upgrade, console).await?;
     let recorded = folder.write_up(&prepared.ports);
     // What runs is supervised even by one that can't record itself.
     let unrecorded = if prepared.is_fresh() { recorded.map(|()| None)? } else { recorded.err() };
@@ -74,25 +79,67 @@ async fn up(system: &System, wanted: &Ports, console: &Console) -> anyhow::Resul
         make_spools(system)?;
         console.print(plan::welcome(system, &prepared.ports));
     }
+    let leaving = tokio::spawn(let_go(folder.clone(), std::mem::take(&mut prepared.leaving)));
     let (unusable, mut unusable_parts) = mpsc::channel(Part::ALL.len());
     let mut fleet = Fleet::start(prepared, unusable);
+    let replacing = upgrade.then(|| fleet.upgrade(console));
     let ending = CancellationToken::new();
     Signs::start(&Health::default(), &ending).ready();
     let outcome = tokio::select! {
         () = requests.next() => Ok(()),
         Some(part) = unusable_parts.recv() => Err(cannot_go_on(&folder, part)),
         fault = fleet.fault() => Err(fault),
+        _ = relieved.recv() => {
+            console.say("up", "leaves, the parts run on");
+            return Ok(());
+        }
+        never = replace(replacing) => match never {},
         never = record => match never {},
         never = lives.run(&folder, console) => match never {},
     };
     ending.cancel();
     console.say("up", "all parts are asked to end");
+    leaving.abort();
     end(&mut fleet, &mut requests).await;
     down::end_all(&folder, &fleet.hurry).await?;
     follower.abort();
     folder.forget_up();
     console.say("up", "all parts have ended");
     outcome
+}
+
+/// Becomes the supervisor, in the place of the one that runs if that is wanted.
+async fn lock(
+    system: &System,
+    wanted: &Ports,
+    folder: &Folder,
+    upgrade: bool,
+) -> anyhow::Result<folder::Lock> {
+    match folder.lock()? {
+        Some(lock) => Ok(lock),
+        None if upgrade => {
+            takeover::check_upgrade(system, wanted, folder).await?;
+            down::relieve_supervisor(folder).await
+        }
+        None => bail!(supervised_already(folder)),
+    }
+}
+
+/// Replaces what is to be replaced.
+async fn replace(parts: Option<upgrade::Upgrade>) -> Infallible {
+    match parts {
+        Some(parts) => parts.run().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks processes to leave whose successors run already.
+async fn let_go(folder: Folder, processes: Vec<folder::Living>) {
+    for process in processes {
+        let Some(part) = process.leaves() else { continue };
+        Running::Adopted(process.handle).leave(&CancellationToken::new()).await;
+        folder.forget_leaving(part);
+    }
 }
 
 /// Makes the folders that the packagers own, so that whoever looks at them first finds them.
@@ -142,8 +189,10 @@ struct Requests {
 
 impl Requests {
     fn new() -> anyhow::Result<Self> {
-        let on = |kind| signal(kind).context("cannot listen to signals");
-        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen_to(SignalKind::interrupt())?,
+            terminate: listen_to(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {
@@ -152,6 +201,10 @@ impl Requests {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+fn listen_to(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen to signals")
 }
 
 fn supervised_already(folder: &Folder) -> SettingError {

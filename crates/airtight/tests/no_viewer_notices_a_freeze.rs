@@ -26,10 +26,11 @@ const REPLACED: Duration = Duration::from_millis(1200);
 
 #[test]
 fn no_viewer_notices_a_freeze() {
-    let system = System::start_on_the_air();
+    let mut system = System::start_on_the_air();
     stillness::judge("every part is stopped in turn", || {
-        let faults =
-            watch(&system, SECONDS, || ALL.iter().filter_map(|part| freeze(&system, part)).collect());
+        let faults = watch(&mut system, SECONDS, |system| {
+            ALL.iter().filter_map(|part| freeze(system, part)).collect()
+        });
         Outcome { faults, standstill: Duration::ZERO }
     });
     let shown = system.shown();

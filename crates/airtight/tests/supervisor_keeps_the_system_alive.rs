@@ -177,6 +177,24 @@ fn a_part_that_is_frozen_is_replaced_and_nobody_is_refused() {
 }
 
 #[test]
+fn a_part_that_is_told_to_leave_is_followed_before_it_is_gone() {
+    let system = System::start();
+    wait_until("the reporter answers", || system.reporter_answers());
+    let before = system.process("reporter").unwrap();
+    nobody_is_refused(&system, || {
+        // A viewer that says nothing holds the old process for its whole patience.
+        let _idle = std::net::TcpStream::connect(("127.0.0.1", system.port("reporter"))).unwrap();
+        wait_until("it is accepted", || system.reporter_answers());
+        system.signal("reporter", Signal::TERM);
+        system.wait_for_another("reporter", before.pid);
+        wait_until("the reporter answers", || system.reporter_answers());
+        assert!(before.lives(), "it still lets its viewers go");
+        wait_until("it has left", || !before.lives());
+    });
+    assert!(system.process("reporter").is_some(), "its successor stays");
+}
+
+#[test]
 fn a_supervisor_that_stood_still_kills_nobody_for_it() {
     let system = System::start();
     let pids = system.pids();

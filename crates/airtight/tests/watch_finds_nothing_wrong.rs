@@ -18,9 +18,9 @@ const SECONDS: u64 = 20;
 
 #[test]
 fn watch_finds_nothing_wrong() {
-    let system = System::start_on_the_air();
+    let mut system = System::start_on_the_air();
     stillness::judge("all servers are watched, a packager is killed", || {
-        let faults = watch(&system, SECONDS, || {
+        let faults = watch(&mut system, SECONDS, |system| {
             let before = system.pid("server1");
             system.kill("server1");
             system.wait_for_another("server1", before);

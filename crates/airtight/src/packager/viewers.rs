@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::Store;
 use crate::{
-    publish::{Board, Desk, Fetch, News},
+    publish::{Board, Desk, Fetch, News, Offer},
     serve::pulse::Pulse,
 };
 
@@ -68,6 +68,12 @@ pub(super) async fn compose(
 /// no such signal.
 pub(super) async fn announced(store: &Store, board: &Board) {
     board.wait_until(|offers| store.signals().iter().all(|signal| offers.contains_key(signal))).await;
+}
+
+/// Waits until every signal that is known has a window.
+pub(super) async fn on_air(store: &Store, board: &Board) {
+    let is_on = |offer: Option<&Offer>| matches!(offer, Some(Offer::On(_)));
+    board.wait_until(|offers| store.signals().iter().all(|signal| is_on(offers.get(signal)))).await;
 }
 
 async fn tell(store: Store, news: mpsc::Sender<(SourceId, News)>) {

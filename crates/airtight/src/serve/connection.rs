@@ -6,23 +6,30 @@
 use std::{
     error::Error,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::HttpService};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
 };
+use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep, timeout},
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 /// For the head of a request, and between two requests of a connection.
@@ -31,7 +38,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A request head is small; a connection costs little.
 const BUFFER: usize = 16 << 10;
-/// From the word to stop to the cutting of what is not done.
+/// From the word to stop to the closing of connections that ask for nothing. Whoever asks meanwhile is told with
+/// the answer to come back on another connection: viewers ask every target duration or so.
+const GRACE: Duration = Duration::from_secs(3);
+/// From then on to the cutting of what is not done.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Connections that were cut because their peer took nothing. Clones are one count.
@@ -48,7 +58,12 @@ impl Stalled {
 
 /// The open connections of a server.
 pub struct Connections {
-    open: GracefulShutdown,
+    open: TaskTracker,
+    /// Every further answer is the last one of its connection.
+    leaving: Arc<AtomicBool>,
+    /// Connections are closed once they have no request.
+    closing: CancellationToken,
+    grace: Duration,
     head: Duration,
     patience: Duration,
     stalled: Stalled,
@@ -57,14 +72,15 @@ pub struct Connections {
 impl Connections {
     /// None yet.
     pub fn new(stalled: Stalled) -> Self {
-        Self { open: GracefulShutdown::new(), head: HEAD_TIMEOUT, patience: PATIENCE, stalled }
+        let (open, leaving, closing) = (TaskTracker::new(), Arc::default(), CancellationToken::new());
+        Self { open, leaving, closing, grace: GRACE, head: HEAD_TIMEOUT, patience: PATIENCE, stalled }
     }
 
     /// Serves one more, which has `place` until its end.
     pub fn serve<I, S, B>(&self, stream: I, place: OwnedSemaphorePermit, service: S)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        S: HttpService<Incoming, ResBody = B> + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
         B: Body + Send + 'static,
@@ -77,19 +93,62 @@ impl Connections {
             .timer(TokioTimer::new())
             .header_read_timeout(self.head)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = self.open.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            .serve_connection(TokioIo::new(stream), self.until_leaving(service));
+        let closing = self.closing.clone();
+        self.open.spawn(async move {
+            let mut connection = pin!(connection);
+            let outcome = tokio::select! {
+                biased;
+                outcome = connection.as_mut() => outcome,
+                () = closing.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = outcome {
                 debug!(%error, "A connection broke");
             }
             drop(place);
         });
     }
 
-    /// Lets everybody finish, for five seconds at most.
-    pub async fn finish(self) {
-        if timeout(DRAIN, self.open.shutdown()).await.is_err() {
+    /// The service, whose answers say so once they are the last of their connection. A connection that were
+    /// closed without that word could meet a request on its way.
+    fn until_leaving<S, B>(
+        &self,
+        service: S,
+    ) -> impl Service<Request<Incoming>, Response = Response<B>, Error = S::Error, Future: Send> + use<S, B>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>>,
+        S::Future: Send,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body,
+    {
+        let leaving = self.leaving.clone();
+        service_fn(move |request| {
+            let (answer, leaving) = (service.call(request), leaving.clone());
+            async move {
+                let mut answer = answer.await?;
+                if leaving.load(Ordering::Relaxed) {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok(answer)
+            }
+        })
+    }
+
+    /// Lets everybody finish: answers what is asked until nobody is there, for three seconds, or until `hurry`;
+    /// then what is under way, for five more.
+    pub async fn finish(self, hurry: &CancellationToken) {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.open.close();
+        tokio::select! {
+            () = self.open.wait() => return,
+            () = sleep(self.grace) => {}
+            () = hurry.cancelled() => {}
+        }
+        self.closing.cancel();
+        if timeout(DRAIN, self.open.wait()).await.is_err() {
             warn!("Connections were cut that did not end within {DRAIN:?}");
         }
     }
@@ -221,6 +280,39 @@ mod tests {
         };
         timeout(Duration::from_secs(10), cut).await.expect("its place is free");
         assert!(began.elapsed() >= head / 2, "{:?}", began.elapsed());
+    }
+
+    /// The head of the next answer at `peer`, and its body.
+    async fn answer(peer: &mut DuplexStream) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(peer.read_u8().await.expect("an answer"));
+        }
+        peer.read_exact(&mut [0; 100 * PIPE]).await.expect("its body");
+        String::from_utf8(head).unwrap()
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_while_all_are_to_leave_is_answered_and_told_so() {
+        let grace = Duration::from_secs(1);
+        let server = Connections { grace, ..Connections::new(Stalled::default()) };
+        let places = Arc::new(Semaphore::new(2));
+        let ((mut asks, first), (mut idles, second)) = (duplex(PIPE), duplex(PIPE));
+        for stream in [first, second] {
+            server.serve(stream, places.clone().acquire_owned().await.unwrap(), service_fn(long));
+        }
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        asks.write_all(request).await.unwrap();
+        assert!(!answer(&mut asks).await.contains("connection: close"));
+        let began = Instant::now();
+        let finishing = tokio::spawn(async move { server.finish(&CancellationToken::new()).await });
+        sleep(grace / 2).await;
+        asks.write_all(request).await.expect("it is open");
+        assert!(answer(&mut asks).await.contains("connection: close"));
+        assert_eq!(asks.read(&mut [0]).await.unwrap(), 0, "closed after the answer");
+        assert_eq!(idles.read(&mut [0]).await.unwrap(), 0, "closed when nothing came");
+        assert!(began.elapsed() >= grace, "{:?}", began.elapsed());
+        finishing.await.unwrap();
     }
 
     #[tokio::test]

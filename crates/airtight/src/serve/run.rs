@@ -1,6 +1,6 @@
 //! The loop that serves a router: accepts, serves, and on the word to stop lets everybody finish.
 //!
-//! The deadline of the end starts with the word to stop, so it never cuts a healthy server. Long answers, such
+//! The deadlines of the end start with the word to stop, so they never cut a healthy server. Long answers, such
 //! as event streams, watch the same token and end by themselves.
 
 use std::{io, sync::Arc, time::Duration};
@@ -19,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-use super::connection::{Connections, Stalled};
+use super::{
+    connection::{Connections, Stalled},
+    ending::Ending,
+};
 use crate::up::handover;
 
 /// Connections served at a time; further ones wait in the socket's backlog.
@@ -73,14 +76,14 @@ pub fn until_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Serves `router` until `stop`, then finishes what is open, for five seconds at most.
-pub async fn run_router(listener: TcpListener, router: Router, stop: CancellationToken, stalled: Stalled) {
+/// Serves `router` until the end begins, then finishes what is open.
+pub async fn run_router(listener: TcpListener, router: Router, ending: Ending, stalled: Stalled) {
     let offered = handover::offer(&[&listener]);
     let open = Connections::new(stalled);
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = ending.stop.cancelled() => break,
             accepted = accept(&listener, &slots) => match accepted {
                 Ok((stream, slot)) => serve(stream, slot, router.clone(), &open),
                 Err(error) => {
@@ -91,7 +94,8 @@ pub async fn run_router(listener: TcpListener, router: Router, stop: Cancellatio
         }
     }
     drop((listener, offered));
-    open.finish().await;
+    open.finish(&ending.hurry).await;
+    ending.done.cancel();
 }
 
 async fn accept(
@@ -129,15 +133,15 @@ mod tests {
 
     struct Server {
         address: SocketAddr,
-        stop: CancellationToken,
+        ending: Ending,
         served: JoinHandle<()>,
     }
 
     async fn server(router: Router) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let served = tokio::spawn(run_router(listener, router, stop.clone(), Stalled::default()));
-        Server { address, stop, served }
+        let (address, ending) = (listener.local_addr().unwrap(), Ending::default());
+        let served = tokio::spawn(run_router(listener, router, ending.clone(), Stalled::default()));
+        Server { address, ending, served }
     }
 
     async fn ask(address: SocketAddr, path: &str) -> TcpStream {
@@ -171,7 +175,8 @@ mod tests {
         let mut idle = TcpStream::connect(server.address).await.unwrap();
         let mut stream = ask(server.address, "/").await;
         is_asked.wait_for(|asked| *asked).await.unwrap();
-        server.stop.cancel();
+        server.ending.stop.cancel();
+        server.ending.hurry.cancel();
         assert_eq!(rest(&mut idle).await, "", "a connection without a request is closed");
         assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
         assert!(!server.served.is_finished());
@@ -193,7 +198,8 @@ mod tests {
         let mut stream = ask(server.address, "/").await;
         stream.read_exact(&mut [0; 16]).await.unwrap();
         let stopped = Instant::now();
-        server.stop.cancel();
+        server.ending.stop.cancel();
+        server.ending.hurry.cancel();
         server.served.await.unwrap();
         let drain = Duration::from_secs(5);
         assert!((drain..drain * 2).contains(&stopped.elapsed()), "{:?}", stopped.elapsed());

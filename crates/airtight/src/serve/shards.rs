@@ -27,6 +27,7 @@ use tracing::{debug, warn};
 
 use super::{
     connection::{Connections, Stalled},
+    ending::Ending,
     health::Health,
     overload::{self, Overload},
     pulse::Pulse,
@@ -75,7 +76,7 @@ impl Shards {
         board: &Arc<Board>,
         router: &Router,
         health: &Health,
-        stop: &CancellationToken,
+        ending: &Ending,
         stalled: &Stalled,
         overload: &Overload,
     ) -> anyhow::Result<Self> {
@@ -92,10 +93,10 @@ impl Shards {
             let (pulse, token) = (Pulse::new(), shards.tracker.token());
             let runtime =
                 Builder::new_current_thread().enable_all().build().context("can't start a shard")?;
-            let (beaten, stopped) = (pulse.clone(), stop.clone());
+            let (beaten, hurry) = (pulse.clone(), ending.hurry.clone());
             let open = Connections::new(stalled.clone());
             let run = move || {
-                runtime.block_on(shard(taken, service, open, beaten, stopped));
+                runtime.block_on(shard(taken, service, open, beaten, hurry));
                 drop(token);
             };
             thread::Builder::new().name("shard".to_owned()).spawn(run).context("can't start a shard")?;
@@ -106,7 +107,7 @@ impl Shards {
         Ok(shards)
     }
 
-    /// Serves until `stop`, beside the tasks that bring what is served, each with what it does. A part of
+    /// Serves until the end begins, beside the tasks that bring what is served, each with what it does. A part of
     /// which one has died has nothing new to serve: it is better off started again.
     ///
     /// # Errors
@@ -114,13 +115,13 @@ impl Shards {
     pub async fn serve_beside(
         self,
         listener: TcpListener,
-        stop: CancellationToken,
+        ending: Ending,
         tasks: Vec<(&'static str, JoinHandle<()>)>,
     ) -> anyhow::Result<()> {
         let named = |(does, task): (&'static str, JoinHandle<()>)| async move {
             task.await.with_context(|| format!("the task that {does}"))
         };
-        let (serving, working) = (self.serve(listener, stop), try_join_all(tasks.into_iter().map(named)));
+        let (serving, working) = (self.serve(listener, ending), try_join_all(tasks.into_iter().map(named)));
         tokio::pin!(serving, working);
         tokio::select! {
             () = &mut serving => drop(working.await?),
@@ -132,8 +133,8 @@ impl Shards {
         Ok(())
     }
 
-    /// Accepts until `stop`, then waits for the shards to finish what is open.
-    async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
+    /// Accepts until the end begins, then waits for the shards to finish what is open.
+    async fn serve(mut self, listener: TcpListener, ending: Ending) {
         let offered = handover::offer(&[&listener]);
         let most = places();
         let places = Arc::new(Semaphore::new(most));
@@ -143,11 +144,12 @@ impl Shards {
                 sleep(overload::PACE).await;
             }
             let accepted = tokio::select! {
-                () = stop.cancelled() => break,
+                () = ending.stop.cancelled() => break,
                 accepted = accept(&listener, &places) => accepted,
             };
             match accepted {
-                Ok(accepted) => drop(stop.run_until_cancelled(self.hand_over(accepted)).await),
+                // What was accepted is served, also when the end begins meanwhile.
+                Ok(accepted) => drop(ending.hurry.run_until_cancelled(self.hand_over(accepted)).await),
                 Err(error) => {
                     warn!(%error, "A connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -156,6 +158,7 @@ impl Shards {
         }
         drop((listener, offered, self.hands));
         self.tracker.wait().await;
+        ending.done.cancel();
     }
 
     /// Gives a connection to the next shard that has room: one that stands still delays nobody but
@@ -190,18 +193,18 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok((stream.into_std()?, place))
 }
 
+/// Serves what it is handed until there will be no more.
 async fn shard(
     mut taken: mpsc::Receiver<Accepted>,
     service: Service,
     open: Connections,
     pulse: Pulse,
-    stop: CancellationToken,
+    hurry: CancellationToken,
 ) {
     let mut beats = interval(BEAT);
     let mut load = service.overload.shard();
     loop {
         tokio::select! {
-            () = stop.cancelled() => break,
             _ = beats.tick() => {
                 pulse.beat();
                 load.look();
@@ -212,7 +215,7 @@ async fn shard(
             },
         }
     }
-    open.finish().await;
+    open.finish(&hurry).await;
 }
 
 fn connect(stream: std::net::TcpStream, place: OwnedSemaphorePermit, service: Service, open: &Connections) {
@@ -243,17 +246,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_of_which_a_task_has_died_ends_and_names_it() {
-        let (board, stop) = (Arc::default(), CancellationToken::new());
+        let (board, ending) = (Arc::default(), Ending::default());
         let health = Health::default();
-        let shards =
-            Shards::start(&board, &Router::new(), &health, &stop, &Stalled::default(), &Overload::default())
-                .unwrap();
+        let shards = Shards::start(
+            &board,
+            &Router::new(),
+            &health,
+            &ending,
+            &Stalled::default(),
+            &Overload::default(),
+        )
+        .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let lives = tokio::spawn(std::future::pending());
         let dies = tokio::spawn(async { panic!("as a fault of the program does") });
         let tasks = vec![("lives", lives), ("dies", dies)];
         let served =
-            tokio::time::timeout(Duration::from_secs(10), shards.serve_beside(listener, stop, tasks)).await;
+            tokio::time::timeout(Duration::from_secs(10), shards.serve_beside(listener, ending, tasks)).await;
         let error = served.expect("it does not serve on").unwrap_err();
         assert_eq!(error.to_string(), "the task that dies");
     }

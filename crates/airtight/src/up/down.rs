@@ -17,6 +17,12 @@ use crate::config::Settings;
 /// How long a supervisor may take to end its parts, one stage after another.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// How long one may take to leave its parts to another.
+const RELIEF: Duration = Duration::from_secs(3);
+
+/// The request to a supervisor to end and leave its parts running.
+pub const LEAVE: Signal = Signal::USR2;
+
 /// How often a lock that is held is tried again.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -61,6 +67,23 @@ pub async fn down(folder: &Folder) -> anyhow::Result<Ended> {
 
 /// Asks the supervisor, if there is one, to end its parts and itself, and takes its place.
 async fn end_supervisor(folder: &Folder) -> anyhow::Result<(bool, Lock)> {
+    replace_supervisor(folder, Signal::TERM, PATIENCE).await
+}
+
+/// Asks the supervisor, if there is one, to leave its parts to this one, and takes its place.
+///
+/// # Errors
+/// If a supervisor can't be ended.
+pub async fn relieve_supervisor(folder: &Folder) -> anyhow::Result<Lock> {
+    replace_supervisor(folder, LEAVE, RELIEF).await.map(|(_, lock)| lock)
+}
+
+/// Sends the supervisor, if there is one, a request to end, kills it after `patience`, and takes its place.
+async fn replace_supervisor(
+    folder: &Folder,
+    request: Signal,
+    patience: Duration,
+) -> anyhow::Result<(bool, Lock)> {
     let start = Instant::now();
     let mut supervised = false;
     loop {
@@ -80,8 +103,8 @@ async fn end_supervisor(folder: &Folder) -> anyhow::Result<(bool, Lock)> {
             tokio::time::sleep(POLL).await;
             continue;
         };
-        handle.signal(Signal::TERM).context("cannot ask the supervisor to end")?;
-        if tokio::time::timeout(PATIENCE, handle.ended()).await.is_err() {
+        handle.signal(request).context("cannot ask the supervisor to end")?;
+        if tokio::time::timeout(patience, handle.ended()).await.is_err() {
             // It is frozen; its parts are ended without it.
             handle.signal(Signal::KILL).context("cannot kill the supervisor")?;
             handle.ended().await?;

@@ -1,15 +1,18 @@
 //! All supervised parts, and the order in which they end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::console::Console;
 use super::plan::Part;
+use super::succession::Answer;
 use super::supervise::Orders;
 use super::takeover::Prepared;
+use super::upgrade::Upgrade;
 
 /// Stages of the orderly end, see [`Part::stage`].
 const STAGES: usize = 4;
@@ -20,6 +23,8 @@ pub struct Fleet {
     tasks: JoinSet<Part>,
     parts: BTreeSet<Part>,
     stops: [CancellationToken; STAGES],
+    /// How each adopted part is told to replace its process.
+    adopted: BTreeMap<Part, mpsc::Sender<Answer>>,
     /// Cancelled when nobody is to be waited for any longer.
     pub hurry: CancellationToken,
 }
@@ -33,14 +38,20 @@ impl Fleet {
             tasks: JoinSet::new(),
             parts: BTreeSet::new(),
             stops: [(); STAGES].map(|()| CancellationToken::new()),
+            adopted: BTreeMap::new(),
             hurry: CancellationToken::new(),
         };
         for (supervised, adopted) in prepared.parts {
             let part = supervised.part;
+            let (replacing, replace) = mpsc::channel(1);
+            if adopted.is_some() {
+                fleet.adopted.insert(part, replacing);
+            }
             let orders = Orders {
                 stop: fleet.stops[part.stage()].clone(),
                 hurry: fleet.hurry.clone(),
                 unusable: unusable.clone(),
+                replace,
             };
             fleet.parts.insert(part);
             fleet.tasks.spawn(async move {
@@ -49,6 +60,11 @@ impl Fleet {
             });
         }
         fleet
+    }
+
+    /// The replacement of the processes of the parts that were adopted.
+    pub fn upgrade(&self, console: &Console) -> Upgrade {
+        Upgrade { parts: self.adopted.clone(), console: console.clone() }
     }
 
     /// Waits for a supervision that ends although nobody ordered it.

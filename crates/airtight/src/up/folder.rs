@@ -40,6 +40,9 @@ pub struct Up {
     pub ports: Vec<(String, u16)>,
 }
 
+/// What follows the name of a part in the record of a process that is to leave.
+const LEAVING: &str = "-leaving";
+
 /// A part that runs, with the name it was recorded by.
 #[derive(Debug)]
 pub struct Living {
@@ -47,6 +50,13 @@ pub struct Living {
     pub name: String,
     /// The hold on it.
     pub handle: Handle,
+}
+
+impl Living {
+    /// The part that this process has left to another one, or is about to.
+    pub fn leaves(&self) -> Option<Part> {
+        self.name.strip_suffix(LEAVING)?.parse().ok()
+    }
 }
 
 impl Folder {
@@ -157,6 +167,32 @@ impl Folder {
         // What is left is harmless: the process it names is gone, the socket has no listener.
         let _ = fs::remove_file(self.record(part));
         let _ = fs::remove_file(self.path.join(format!("{part}.sock")));
+    }
+
+    /// Makes room for the record of another process of a part: the present one is to leave.
+    ///
+    /// # Errors
+    /// If the folder can't be written.
+    pub fn make_room(&self, part: Part) -> io::Result<()> {
+        match fs::rename(self.record(part.name()), self.leaving(part)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The process that was to leave a part stays.
+    pub fn take_back(&self, part: Part) {
+        // Without its record it is known to its supervisor, which records it again.
+        let _ = fs::rename(self.leaving(part), self.record(part.name()));
+    }
+
+    /// The process that was to leave a part has left.
+    pub fn forget_leaving(&self, part: Part) {
+        let _ = fs::remove_file(self.leaving(part));
+    }
+
+    fn leaving(&self, part: Part) -> PathBuf {
+        self.record(&format!("{part}{LEAVING}"))
     }
 
     /// Records the supervisor.

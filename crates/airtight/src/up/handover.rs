@@ -28,11 +28,17 @@ use tokio::task::JoinHandle;
 /// The variable by which a supervisor tells a part where to offer its sockets.
 pub const VARIABLE: &str = "AIRTIGHT_HANDOVER";
 
+/// The variable by which a part learns that it succeeds a process which is still there.
+pub const SUCCEEDS: &str = "AIRTIGHT_SUCCEEDS";
+
 /// The most listening sockets of one part.
 const MOST: usize = 8;
 
 /// How long the other side may take: it only has to wake up.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// For a part to hold all that viewers have, while another process still serves them.
+const SUCCESSION: Duration = Duration::from_secs(20);
 
 /// A failing `accept` (no descriptor left) is tried again after this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -50,6 +56,36 @@ pub struct Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// The process before this one, which is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Predecessor {
+    /// It serves: this one may take its time until it holds what viewers have there.
+    Serves,
+    /// It accepts nobody any more and finishes what it serves.
+    Leaves,
+}
+
+impl Predecessor {
+    /// The one that this process succeeds, if it does.
+    pub fn of_this() -> Option<Self> {
+        let word = std::env::var(SUCCEEDS).ok()?;
+        [Self::Serves, Self::Leaves].into_iter().find(|predecessor| predecessor.word() == word)
+    }
+
+    /// How long to wait for what viewers have: `START` if they wait in the socket.
+    pub fn patience(predecessor: Option<Self>, start: Duration) -> Duration {
+        if predecessor == Some(Self::Serves) { SUCCESSION } else { start }
+    }
+
+    /// The value of [`SUCCEEDS`].
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Serves => "serves",
+            Self::Leaves => "leaves",
+        }
     }
 }
 

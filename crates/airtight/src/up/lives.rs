@@ -34,10 +34,21 @@ const MESSAGE_MAX: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Lives {
     inner: Arc<Mutex<Inner>>,
-    /// Processes that were found frozen and run still, with their silence.
-    frozen: Arc<watch::Sender<BTreeMap<Part, Duration>>>,
+    /// Processes that run still, and are to be followed by others.
+    fates: Arc<watch::Sender<BTreeMap<Part, Fate>>>,
+    /// Processes that are to become ready, and whether they are.
+    awaited: Arc<watch::Sender<BTreeMap<i32, bool>>>,
     policy: Policy,
     began: Instant,
+}
+
+/// Why a process that runs is to be followed by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is frozen, and was silent for so long.
+    Frozen(Duration),
+    /// It was asked to end, not by its supervisor, and serves nobody new.
+    Leaves,
 }
 
 #[derive(Debug)]
@@ -51,7 +62,13 @@ impl Lives {
     pub fn new(segment: Duration) -> Self {
         let policy = Policy::of_segment(segment);
         let inner = Inner { watchdog: Watchdog::new(policy, Part::partner), parts: BTreeMap::new() };
-        Self { inner: Arc::new(Mutex::new(inner)), frozen: Arc::default(), policy, began: Instant::now() }
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            fates: Arc::default(),
+            awaited: Arc::default(),
+            policy,
+            began: Instant::now(),
+        }
     }
 
     /// The variables that tell a part where and how often to give signs of life.
@@ -77,14 +94,32 @@ impl Lives {
         let mut inner = self.inner();
         inner.parts.retain(|_, known| *known != part);
         inner.watchdog.gone(part);
-        self.frozen.send_if_modified(|frozen| frozen.remove(&part).is_some());
+        self.fates.send_if_modified(|fates| fates.remove(&part).is_some());
     }
 
-    /// Waits until the process of the part is found frozen; says for how long it was silent.
-    pub async fn frozen(&self, part: Part) -> Duration {
-        let mut frozen = self.frozen.subscribe();
-        let found = frozen.wait_for(|frozen| frozen.contains_key(&part)).await;
-        found.ok().and_then(|frozen| frozen.get(&part).copied()).unwrap_or_default()
+    /// Waits until the process of the part is to be followed by another.
+    pub async fn fate(&self, part: Part) -> Fate {
+        let mut fates = self.fates.subscribe();
+        let fate = fates.wait_for(|fates| fates.contains_key(&part)).await.ok();
+        let fate = fate.and_then(|fates| fates.get(&part).copied());
+        match fate {
+            Some(fate) => fate,
+            // The sender lives as long as this does.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until a process that is not supervised yet says that it is ready.
+    pub async fn ready(&self, pid: i32) {
+        self.awaited.send_modify(|awaited| _ = awaited.insert(pid, false));
+        let mut awaited = self.awaited.subscribe();
+        // The sender lives as long as this does.
+        let _ = awaited.wait_for(|awaited| awaited.get(&pid) == Some(&true)).await;
+    }
+
+    /// Nobody waits for this process any more.
+    pub fn await_no_more(&self, pid: i32) {
+        self.awaited.send_modify(|awaited| _ = awaited.remove(&pid));
     }
 
     /// Listens and judges. While there can be no socket nobody is judged.
@@ -115,8 +150,8 @@ impl Lives {
             ticks.tick().await;
             let found = self.inner().watchdog.tick(self.began.elapsed());
             if !found.is_empty() {
-                let found = found.into_iter().map(|Frozen { part, silent }| (part, silent));
-                self.frozen.send_modify(|frozen| frozen.extend(found));
+                let found = found.into_iter().map(|Frozen { part, silent }| (part, Fate::Frozen(silent)));
+                self.fates.send_modify(|fates| fates.extend(found));
             }
         }
     }
@@ -133,10 +168,19 @@ impl Lives {
 
     fn heard(&self, pid: i32, words: &str) {
         let has = |word| words.lines().any(|line| line == word);
+        if has(notify::READY) {
+            let ready =
+                |awaited: &mut BTreeMap<_, _>| awaited.get_mut(&pid).map(|ready| *ready = true).is_some();
+            self.awaited.send_if_modified(ready);
+        }
         let now = self.began.elapsed();
         let mut inner = self.inner();
-        if let Some(&part) = inner.parts.get(&pid).filter(|_| has(notify::ALIVE)) {
+        let Some(&part) = inner.parts.get(&pid) else { return };
+        if has(notify::ALIVE) {
             inner.watchdog.heard(part, has(notify::READY), now);
+        }
+        if has(notify::STOPPING) {
+            self.fates.send_modify(|fates| _ = fates.entry(part).or_insert(Fate::Leaves));
         }
     }
 
@@ -213,15 +257,15 @@ mod tests {
             }
         };
         let silent = tokio::select! {
-            silent = timeout(PATIENCE, lives.frozen(Part::Discovery)) => silent.expect("it is found"),
-            silent = lives.frozen(Part::Reporter) => panic!("it spoke, and was found frozen after {silent:?}"),
+            fate = timeout(PATIENCE, lives.fate(Part::Discovery)) => fate.expect("it is found"),
+            fate = lives.fate(Part::Reporter) => panic!("it spoke, and is found {fate:?}"),
             never = speaking => never,
         };
-        assert!(silent > Duration::from_millis(300), "{silent:?}");
-        timeout(PATIENCE, lives.frozen(Part::Reporter)).await.expect("now it is silent, too");
+        assert!(matches!(silent, Fate::Frozen(silent) if silent > Duration::from_millis(300)), "{silent:?}");
+        timeout(PATIENCE, lives.fate(Part::Reporter)).await.expect("now it is silent, too");
         lives.gone(Part::Reporter);
         assert!(
-            lives.frozen.borrow().get(&Part::Reporter).is_none(),
+            lives.fates.borrow().get(&Part::Reporter).is_none(),
             "a new process is not judged for the old"
         );
         listening.abort();

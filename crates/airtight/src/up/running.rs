@@ -81,10 +81,19 @@ impl Running {
         };
     }
 
+    /// Asks it to leave what it serves to others, waits as [`end`](Self::end) does, and says the same.
+    pub async fn leave(self, hurry: &CancellationToken) -> bool {
+        self.ask(Signal::TERM, hurry).await
+    }
+
     /// Asks it to end, waits for what it still serves, at most [`DRAIN`], then kills it. Once `hurry`
     /// is cancelled it is killed at once. True if it ended by itself.
-    pub async fn end(mut self, hurry: &CancellationToken) -> bool {
-        self.signal(Signal::TERM);
+    pub async fn end(self, hurry: &CancellationToken) -> bool {
+        self.ask(Signal::INT, hurry).await
+    }
+
+    async fn ask(mut self, request: Signal, hurry: &CancellationToken) -> bool {
+        self.signal(request);
         tokio::select! {
             _ = self.ended() => return true,
             () = tokio::time::sleep(DRAIN) => {}
@@ -133,7 +142,7 @@ mod tests {
     async fn a_part_that_ignores_the_request_is_killed_when_time_is_short() {
         let hurry = CancellationToken::new();
         hurry.cancel();
-        assert!(!start("trap '' TERM; while :; do sleep 0.01; done").end(&hurry).await);
+        assert!(!start("trap '' INT; while :; do sleep 0.01; done").end(&hurry).await);
     }
 
     #[tokio::test]

@@ -19,6 +19,14 @@ const DEFAULT_INPUT: &str = "./input";
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
 const FORWARDED: [&[&str]; 3] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING];
 
+/// Whether what runs is to be upgraded.
+///
+/// # Errors
+/// A value that is neither true nor false.
+pub fn upgrade(settings: &Settings) -> Result<bool, SettingError> {
+    settings.get("upgrade", None, false)
+}
+
 /// The system and the ports it wants; port 0 leaves the choice to the machine.
 ///
 /// # Errors

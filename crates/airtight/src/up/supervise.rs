@@ -15,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::console::Console;
 use super::event::Event;
 use super::folder::Folder;
-use super::lives::Lives;
+use super::handover::Predecessor;
+use super::lives::{Fate, Lives};
 use super::plan::Part;
 use super::running::{End, Running};
+use super::succession::Answer;
 use super::{handover, logs, sockets};
 use crate::child::{self, process::Process};
 
@@ -49,7 +51,7 @@ pub struct Supervised {
 }
 
 /// What a part is ordered from outside.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Orders {
     /// The part is to end.
     pub stop: CancellationToken,
@@ -58,6 +60,8 @@ pub struct Orders {
     /// Takes the part if its first process can't go on with what it was given. An adopted part ran
     /// well before: then there is none.
     pub unusable: Option<mpsc::Sender<Part>>,
+    /// The process is to be replaced by one of the present program.
+    pub replace: mpsc::Receiver<Answer>,
 }
 
 impl Supervised {
@@ -107,21 +111,33 @@ impl Supervised {
 
     /// Waits until the process ends and says how; ends it if that is ordered, and then says nothing.
     async fn watch(&mut self, mut running: Running, orders: &mut Orders) -> Option<String> {
-        let own = running.own();
-        let end = tokio::select! {
-            end = running.ended() => end,
-            silent = self.lives.frozen(self.part) => {
-                running.kill().await;
-                self.lives.gone(self.part);
-                // It went on well enough before.
-                orders.unusable = None;
-                return Some(format!("gave no sign of life for {:.1} s and was killed", silent.as_secs_f32()));
-            }
-            never = self.keep_on_record(own) => match never {},
-            () = orders.stop.cancelled() => {
-                self.end(running, &orders.hurry).await;
-                return None;
-            }
+        let end = loop {
+            let own = running.own();
+            running = tokio::select! {
+                end = running.ended() => break end,
+                fate = self.lives.fate(self.part) => {
+                    // It went on well enough before.
+                    orders.unusable = None;
+                    match fate {
+                        Fate::Leaves => match self.follow(running, &orders.hurry).await {
+                            Ok(next) => next,
+                            Err(error) => return Some(format!("leaves, and none can follow it: {error:#}")),
+                        },
+                        Fate::Frozen(silent) => {
+                            running.kill().await;
+                            self.lives.gone(self.part);
+                            let silent = silent.as_secs_f32();
+                            return Some(format!("gave no sign of life for {silent:.1} s and was killed"));
+                        }
+                    }
+                }
+                never = self.keep_on_record(own) => match never {},
+                () = orders.stop.cancelled() => {
+                    self.end(running, &orders.hurry).await;
+                    return None;
+                }
+                Some(answer) = orders.replace.recv() => self.replace(running, answer, orders).await,
+            };
         };
         self.lives.gone(self.part);
         let unusable = orders.unusable.take().filter(|_| end == End::Exit(UNUSABLE));
@@ -170,6 +186,15 @@ impl Supervised {
     }
 
     async fn start(&mut self) -> anyhow::Result<Running> {
+        let running = self.spawn(None).await?;
+        if let Some(pid) = running.pid() {
+            self.lives.started(self.part, pid);
+        }
+        Ok(running)
+    }
+
+    /// Starts a process, which may succeed one that is still there.
+    pub(super) async fn spawn(&mut self, predecessor: Option<Predecessor>) -> anyhow::Result<Running> {
         if let (None, Some(address)) = (&self.listener, self.address) {
             self.listener = Some(sockets::bind(self.part, address)?);
         }
@@ -179,6 +204,7 @@ impl Supervised {
             .args(&self.args)
             .env(handover::VARIABLE, self.folder.socket(self.part))
             .envs(self.lives.variables(&self.folder))
+            .envs(predecessor.map(|predecessor| (handover::SUCCEEDS, predecessor.word().into())))
             .record(self.folder.record(self.part.name()))
             .own_session()
             .listeners(listener)
@@ -186,11 +212,7 @@ impl Supervised {
             .stderr(stderr)
             .spawn()
             .await?;
-        let running = Running::Ours(child);
-        if let Some(pid) = running.pid() {
-            self.lives.started(self.part, pid);
-        }
-        Ok(running)
+        Ok(Running::Ours(child))
     }
 
     /// Where its words go. A part without a log is better than none.

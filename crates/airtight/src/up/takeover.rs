@@ -23,6 +23,8 @@ pub struct Prepared {
     pub parts: Vec<(Supervised, Option<Running>)>,
     /// The ports in use.
     pub ports: Ports,
+    /// Processes that a supervisor was about to replace, and whose successors run.
+    pub leaving: Vec<Living>,
 }
 
 impl Prepared {
@@ -36,15 +38,18 @@ impl Prepared {
 ///
 /// # Errors
 /// A [`SettingError`] if an address can't be bound, or if a part runs with other settings than asked
-/// for. Nothing has been started or changed then.
+/// for, which does not matter for an `upgrade`. Nothing has been started or changed then.
 pub async fn prepare(
     system: &System,
     wanted: &Ports,
     folder: &Folder,
     lives: &Lives,
+    upgrade: bool,
     console: &Console,
 ) -> anyhow::Result<Prepared> {
-    let mut living = known(system, folder.living()?)?;
+    let (leaving, living) = living(folder)?;
+    let mut living = known(system, living)?;
+    let leaving = without_successor(leaving, &mut living, folder);
     let mut ports = if living.is_empty() { wanted.clone() } else { remembered(wanted, folder) };
     let mut listeners = listeners(system, &ports, &living, folder, console).await?;
     for (part, port) in ports.iter_mut().filter(|(_, port)| **port == 0) {
@@ -57,7 +62,9 @@ pub async fn prepare(
         let args = plan::arguments(system, &ports, part, crate::cli::reads);
         let adopted = living.remove(&part);
         if let Some(handle) = &adopted {
-            check_arguments(part, handle, &args)?;
+            if !upgrade {
+                check_arguments(part, handle, &args)?;
+            }
             console.say(part, format_args!("is adopted, it runs as process {}", handle.process().pid));
         }
         let supervised = Supervised {
@@ -72,7 +79,49 @@ pub async fn prepare(
         };
         parts.push((supervised, adopted.map(Running::Adopted)));
     }
-    Ok(Prepared { parts, ports })
+    Ok(Prepared { parts, ports, leaving })
+}
+
+/// Checks whether what runs can be upgraded to what is asked for; nothing is changed.
+///
+/// # Errors
+/// A [`SettingError`] if a part runs that is not asked for, or listens elsewhere.
+pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> anyhow::Result<()> {
+    for part in known(system, living(folder)?.1)?.into_keys() {
+        let Some(address) = address(system, wanted, part).filter(|address| address.port() != 0) else {
+            continue;
+        };
+        let sockets = handover::ask(&folder.socket(part)).await.unwrap_or_default();
+        let listens = sockets.first().map(TcpListener::local_addr).transpose()?;
+        if let Some(other) = listens.filter(|listens| *listens != address) {
+            bail!(other_settings(format_args!("{part} listens on {other}, not on {address}")));
+        }
+    }
+    Ok(())
+}
+
+/// What runs: processes that are to leave, and the parts.
+fn living(folder: &Folder) -> anyhow::Result<(Vec<Living>, Vec<Living>)> {
+    Ok(folder.living()?.into_iter().partition(|living| living.leaves().is_some()))
+}
+
+/// A process whose successor did not live to follow it is the part again; the others are given back.
+fn without_successor(
+    leaving: Vec<Living>,
+    living: &mut BTreeMap<Part, Handle>,
+    folder: &Folder,
+) -> Vec<Living> {
+    let mut left = Vec::new();
+    for process in leaving {
+        match process.leaves().filter(|part| !living.contains_key(part)) {
+            Some(part) => {
+                folder.take_back(part);
+                living.insert(part, process.handle);
+            }
+            None => left.push(process),
+        }
+    }
+    left
 }
 
 /// The running parts, all of which must have been asked for.

@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod document;
+pub mod hammer;
 pub mod hls;
 pub mod holdings;
 pub mod http;

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 use super::{ON_THE_AIR, PATIENCE, airtight, eventually, hls::Playlist, http, within};
 
+/// For each part of the whole system to become ready and the one before it to leave, one after the other.
+const UPGRADED: Duration = Duration::from_secs(120);
+
 /// The parts of the smallest system: one that listens and one that does not.
 const FEW: [&str; 2] = ["discovery", "reporter"];
 
@@ -142,24 +145,40 @@ impl System {
         self.supervise_with(|| (Stdio::null(), shown.into()));
     }
 
+    /// Starts the present program in the place of the one that runs, and waits until every part is replaced.
+    pub fn upgrade(&mut self) {
+        let mut before = self.up.take().unwrap();
+        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        self.spawn_up(&["--upgrade"], || (Stdio::null(), shown.into()));
+        self.wait_for_parts();
+        wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
+        within(UPGRADED, "all parts are replaced", || {
+            let shown = self.shown();
+            assert!(!shown.contains("nothing further is upgraded"), "{shown}");
+            shown.contains("up all parts are of version ").then_some(())
+        });
+        self.seen.extend(self.processes());
+    }
+
     /// The same, and does something while the supervisor is not on record yet.
     pub fn supervise_while(&mut self, meanwhile: impl FnOnce(&Self)) {
         let shown = File::create(self.folder.path().join("shown")).unwrap();
-        self.spawn_up(|| (Stdio::null(), shown.into()));
+        self.spawn_up(&[], || (Stdio::null(), shown.into()));
         meanwhile(self);
         self.wait_for_parts();
     }
 
     fn supervise_with(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
-        self.spawn_up(terminal);
+        self.spawn_up(&[], terminal);
         self.wait_for_parts();
     }
 
-    fn spawn_up(&mut self, terminal: impl FnOnce() -> (Stdio, Stdio)) {
+    fn spawn_up(&mut self, flags: &[&str], terminal: impl FnOnce() -> (Stdio, Stdio)) {
         let (stdout, stderr) = terminal();
         let only = self.parts.join(",");
         let mut args = vec!["up", "--only", &only];
         args.extend(PORTS.iter().flat_map(|flag| [*flag, "0"]));
+        args.extend(flags);
         // A group of its own, as a terminal gives it.
         let mut up = airtight_in(self.folder.path(), &args);
         let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();

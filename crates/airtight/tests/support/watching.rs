@@ -14,7 +14,11 @@ use super::{
 
 /// Watches all servers for so many seconds, and does something once each has a viewer; what was found, one line
 /// each.
-pub fn watch(system: &System, seconds: u64, during: impl FnOnce() -> Vec<String>) -> Vec<String> {
+pub fn watch(
+    system: &mut System,
+    seconds: u64,
+    during: impl FnOnce(&mut System) -> Vec<String>,
+) -> Vec<String> {
     let urls = SERVERS.map(|server| system.url(server, "playlist.m3u8"));
     let mut watch = airtight(&["watch", "--frames", "--player", "recommended", "--json", "--seconds"]);
     let mut watch = watch.arg(seconds.to_string()).args(&urls).stdout(Stdio::piped()).spawn().unwrap();
@@ -27,7 +31,7 @@ pub fn watch(system: &System, seconds: u64, during: impl FnOnce() -> Vec<String>
         faults.extend(line.get("violation").map(|_| line.to_string()));
     }
     // The viewers go on meanwhile; the pipe has room for what they say.
-    faults.extend(during());
+    faults.extend(during(system));
     for line in lines {
         faults.extend(line.get("violation").map(|_| line.to_string()));
         report = line.get("report").cloned().or(report);

@@ -34,9 +34,8 @@ impl Store {
         self.adopt_all(self.0.disk.scan(folder));
     }
 
-    /// Holds what was left in a spool, deletes what has expired meanwhile and what was never whole.
+    /// Holds what was left in a spool, and deletes what has expired meanwhile.
     pub(in crate::packager) fn resume(&self) {
-        self.0.disk.sweep();
         let segments = self.adopt_all(self.0.disk.scan(self.0.disk.root()));
         let (_, pieces, _) = self.size();
         if pieces > 0 {
