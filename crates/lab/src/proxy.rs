@@ -19,7 +19,7 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
 };
 
 use link::Link;
@@ -54,7 +54,7 @@ impl Skies {
 
 /// What the caller knows of the two ends.
 pub trait Ends: Send + Sync + 'static {
-    /// The name of the part that a connection comes from, if it is one.
+    /// The name of the part that a connection comes from, if it is one. It may block.
     fn client(&self, from: SocketAddr) -> Option<&'static str>;
 
     /// Where a server listens now, if it does.
@@ -93,17 +93,18 @@ impl Proxy {
         let (mut links, count) = (JoinSet::new(), AtomicU64::new(0));
         loop {
             let (client, from) = self.listener.accept().await?;
-            let part = ends.client(from).unwrap_or_default();
-            let skies = [skies.over(part), skies.over(self.server)];
+            let (skies, ends, server) = (skies.clone(), ends.clone(), self.server);
             let seed = count.fetch_add(1, Ordering::Relaxed);
-            let (ends, server) = (ends.clone(), self.server);
             links.spawn(async move {
-                let link = Link::new(skies, seed);
-                link.run(client, || async move {
+                let asked = ends.clone();
+                // It may take a while to find out.
+                let part = spawn_blocking(move || asked.client(from)).await.ok().flatten();
+                let skies = [skies.over(part.unwrap_or_default()), skies.over(server)];
+                let connect = || async move {
                     let address = ends.server(server).ok_or(io::ErrorKind::ConnectionRefused)?;
                     TcpStream::connect(address).await
-                })
-                .await;
+                };
+                Link::new(skies, seed).run(client, connect).await;
             });
             while links.try_join_next().is_some() {}
             if links.len() >= CONNECTIONS {

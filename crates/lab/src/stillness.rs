@@ -1,6 +1,10 @@
 //! Whether the machine itself stood still, so that a slow machine is not taken for a slow system.
+//!
+//! A [`Ticker`] looks from a thread of its own, [`pulse`] from among the tasks of an instrument: either may stand
+//! still without the other.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -47,8 +51,39 @@ impl Ticker {
     }
 }
 
+/// Looks at the clock every 10 ms as a task, until `over` is done; gives the longest time between two looks.
+pub async fn pulse(over: impl Future<Output = ()>) -> Duration {
+    let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+    let mut over = pin!(over);
+    loop {
+        let ended = tokio::select! {
+            () = &mut over => true,
+            () = tokio::time::sleep(TICK) => false,
+        };
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+        if ended {
+            return longest;
+        }
+    }
+}
+
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.end.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_holds_up_all_others_is_noticed() {
+        let busy = async {
+            tokio::time::sleep(TICK).await;
+            thread::sleep(STANDSTILL);
+        };
+        assert!(pulse(busy).await >= STANDSTILL);
     }
 }

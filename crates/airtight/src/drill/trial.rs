@@ -10,7 +10,7 @@ use airtight_lab::{
         storm::{self, Strike},
     },
     player::{Settings as Player, whole_millis},
-    stillness::Ticker,
+    stillness::{self, Ticker},
     watch::{self, Line, Options},
 };
 use futures_util::future::join_all;
@@ -110,9 +110,10 @@ pub async fn run(system: &System, decoder: &str, plan: &Plan, target: Duration) 
         over.cancel();
         troubles
     };
-    let (report, troubles) = tokio::join!(watch, act);
+    // An instrument that stood still has seen nothing.
+    let (report, troubles, own) = tokio::join!(watch, act, stillness::pulse(over.cancelled()));
     let figures = judge::figures(&report, &SERVERS, &plan.allowed);
-    let standstill_ms = whole_millis(ticker.longest());
+    let standstill_ms = whole_millis(ticker.longest().max(own));
     Trial { name: plan.name.clone(), figures, troubles, standstill_ms, told: told.lines() }
 }
 
