@@ -116,3 +116,6 @@ fn check_part(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

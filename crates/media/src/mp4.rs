@@ -5,6 +5,8 @@
 
 mod bounds;
 mod chunk;
+#[cfg(test)]
+pub mod foreign;
 mod fragment;
 mod init;
 mod split;

@@ -214,4 +214,17 @@ mod tests {
             assert_eq!((init.codecs.as_str(), init.kind, init.priming), (codecs, kind, priming));
         }
     }
+
+    /// Their parameter sets may change inside the media, which one init for a whole era does not allow.
+    #[test]
+    fn parameter_sets_in_the_media_are_refused_by_a_sentence() {
+        let video: &[u8] = include_bytes!("../../tests/data/video.mp4");
+        let hevc: &[u8] = include_bytes!("../../tests/data/hevc.mp4");
+        for (bytes, entry, inband) in [(video, b"avc1", b"avc3"), (hevc, b"hvc1", b"hev1")] {
+            let at = bytes.windows(4).rposition(|name| name == entry).unwrap();
+            let bytes = [&bytes[..at], inband, &bytes[at + 4..]].concat();
+            let refused = Init::parse(bytes.into()).unwrap_err().to_string();
+            assert!(refused.ends_with("the codec is none of avc1, hvc1, av01, mp4a and Opus"), "{refused}");
+        }
+    }
 }
