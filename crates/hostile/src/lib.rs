@@ -5,7 +5,9 @@
 //! their mutations, and by the fuzzer (`make fuzz`), whose findings are kept in `findings/<target>/`.
 
 mod feed;
+mod fields;
 mod media;
+mod watched;
 mod words;
 
 use airtight_media::grid::{Grid, Number, Rate};
@@ -35,6 +37,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "record", run: words::record, seeds: words::records },
     Target { name: "report", run: words::report, seeds: words::reports },
     Target { name: "names", run: words::names, seeds: words::texts },
+    Target { name: "fields", run: fields::fields, seeds: fields::requests },
+    Target { name: "playlists", run: watched::playlists, seeds: watched::offers },
+    Target { name: "loaded", run: watched::loaded, seeds: watched::recordings },
 ];
 
 /// Gives bytes to the target of this name.

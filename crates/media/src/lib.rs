@@ -6,6 +6,7 @@
 pub mod check;
 pub mod codec;
 pub mod compose;
+pub mod fields;
 pub mod grid;
 pub mod health;
 pub mod hls;

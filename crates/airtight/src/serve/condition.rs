@@ -5,7 +5,8 @@
 
 use std::ops::RangeInclusive;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use airtight_media::fields::{self, Selected};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::reply::Reply;
@@ -16,61 +17,23 @@ pub fn apply(method: &Method, asked: &HeaderMap, response: Response<Reply>) -> R
         return response;
     }
     let Some(etag) = response.headers().get(header::ETAG).cloned() else { return response };
-    if text(asked, &header::IF_NONE_MATCH).is_some_and(|held| names(held, etag.as_bytes())) {
+    if fields::names(lines(asked, &header::IF_NONE_MATCH), etag.as_bytes()) {
         return not_modified(response);
     }
     // Ranges are offered for what has them in its headers, and defined for GET alone (14.2).
     let offered = response.headers().contains_key(header::ACCEPT_RANGES) && method == Method::GET;
-    let range = text(asked, &header::RANGE).filter(|_| offered && is_same(asked, &etag));
-    match range.and_then(|range| select(range, response.body().size_hint().exact()?)) {
+    let is_same = || fields::is_same(lines(asked, &header::IF_RANGE), etag.as_bytes());
+    let length = response.body().size_hint().exact().filter(|_| offered && is_same());
+    match length.and_then(|length| fields::range(lines(asked, &header::RANGE), length)) {
         None => response,
         Some(Selected::Bytes(bytes)) => partial(response, bytes),
         Some(Selected::Nothing) => unsatisfiable(response),
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The weak comparison of `If-None-Match`.
-fn names(held: &str, etag: &[u8]) -> bool {
-    held.split(',').map(str::trim).any(|tag| tag.trim_start_matches("W/").as_bytes() == etag || tag == "*")
-}
-
-/// `If-Range` compares strongly. A date never matches: media are named by their tag, not by a time.
-fn is_same(asked: &HeaderMap, etag: &HeaderValue) -> bool {
-    asked.get(header::IF_RANGE).is_none_or(|held| held == etag)
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Selected {
-    Bytes(RangeInclusive<u64>),
-    Nothing,
-}
-
-/// The bytes that `range` selects of `length`. `None`: the header is ignored, as it may be, because it
-/// is malformed, of another unit, or asks for several ranges.
-fn select(range: &str, length: u64) -> Option<Selected> {
-    let (first, last) = range.strip_prefix("bytes=")?.trim().split_once('-')?;
-    let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // A number beyond 64 bits is as good as the largest one.
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    let (first, last) = match (first, last) {
-        ("", suffix) => match number(suffix)? {
-            0 => return Some(Selected::Nothing),
-            suffix => (length.saturating_sub(suffix), u64::MAX),
-        },
-        (first, "") => (number(first)?, u64::MAX),
-        (first, last) => (number(first)?, number(last)?),
-    };
-    if last < first {
-        return None;
-    }
-    let end = length.checked_sub(1).filter(|end| first <= *end);
-    Some(end.map_or(Selected::Nothing, |end| Selected::Bytes(first..=last.min(end))))
+/// The lines of a header, which may come several times.
+pub fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
 
 fn not_modified(mut response: Response<Reply>) -> Response<Reply> {
@@ -100,35 +63,4 @@ fn unsatisfiable(response: Response<Reply>) -> Response<Reply> {
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     parts.headers.remove(header::ETAG);
     Response::from_parts(parts, Reply::bytes(format!("the range lies outside of {whole} bytes\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_selects_by_the_rule() {
-        let bytes = |range| Some(Selected::Bytes(range));
-        for (range, length, expected) in [
-            ("bytes=0-0", 8, bytes(0..=0)),
-            ("bytes=2-5", 8, bytes(2..=5)),
-            ("bytes=2-", 8, bytes(2..=7)),
-            ("bytes=-3", 8, bytes(5..=7)),
-            ("bytes=-30", 8, bytes(0..=7)),
-            ("bytes=0-99999999999999999999", 8, bytes(0..=7)),
-            ("bytes=8-", 8, Some(Selected::Nothing)),
-            ("bytes=99999999999999999999-", 8, Some(Selected::Nothing)),
-            ("bytes=-0", 8, Some(Selected::Nothing)),
-            ("bytes=0-", 0, Some(Selected::Nothing)),
-            ("bytes=5-2", 8, None),
-            ("bytes=0-1,4-5", 8, None),
-            ("bytes=-", 8, None),
-            ("bytes=+1-2", 8, None),
-            ("bytes=a-b", 8, None),
-            ("seconds=1-2", 8, None),
-            ("", 8, None),
-        ] {
-            assert_eq!(select(range, length), expected, "{range} of {length}");
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! socket and no file; what is no viewer's URL is somebody else's.
 
 use airtight_media::{
+    fields,
     grid::Number,
     hls,
     id::{SignalName, TrackName},
@@ -115,7 +116,8 @@ fn tag(snapshot: &Snapshot, segment: &Media, track: &TrackName, number: Number, 
 }
 
 fn playlist(published: &Published, view: View<'_>, headers: &HeaderMap) -> Option<Response<Reply>> {
-    let coding = if takes_gzip(headers) { Coding::Gzip } else { Coding::Identity };
+    let takes_gzip = fields::takes_gzip(condition::lines(headers, &header::ACCEPT_ENCODING));
+    let coding = if takes_gzip { Coding::Gzip } else { Coding::Identity };
     let ready = published.text(view, coding)?;
     let half = published.snapshot.record.grid.millis.get() / 2000;
     let lifetime = PLAYLIST[usize::try_from(half).unwrap_or(usize::MAX).min(PLAYLIST.len() - 1)];
@@ -238,17 +240,6 @@ fn preflight() -> Response<Reply> {
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     response
-}
-
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok());
-    accepted.is_some_and(|list| {
-        list.split(',').any(|coding| {
-            let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-            let weight = quality.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
-            name.trim().eq_ignore_ascii_case("gzip") && weight != Some(0.0)
-        })
-    })
 }
 
 #[cfg(test)]

@@ -46,10 +46,10 @@ impl Continuity {
     fn joint(&mut self, number: u64, last: Timing, next: Timing) -> Option<Finding> {
         let apart = time(next.start.abs_diff(last.end), next.scale);
         let what = if next.start > last.end {
-            self.gap += apart;
+            self.gap = self.gap.saturating_add(apart);
             "a gap"
         } else {
-            self.overlap += apart;
+            self.overlap = self.overlap.saturating_add(apart);
             "an overlap"
         };
         let (end, start) = (last.end, next.start);

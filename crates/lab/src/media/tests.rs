@@ -127,6 +127,18 @@ fn gaps_and_overlaps_add_up() {
 }
 
 #[test]
+fn gaps_and_overlaps_of_any_length_add_up() {
+    let init = Init { scale: 1, pictures: true, track: 1, duration: 0, flags: 0 };
+    let mut track = Continuity::default();
+    let end = u64::MAX;
+    for (number, start) in (1..).zip([0, end - 1, 0, end - 1, 0]) {
+        let timing = Timing { scale: 1, ..timing(start, start + 1) };
+        track.saw(&listed(number, 0.0), timing, &init);
+    }
+    assert_eq!((track.gap, track.overlap), (Duration::MAX, Duration::MAX));
+}
+
+#[test]
 fn dates_keep_their_distance_to_media_time() {
     let mut dates = Dates::default();
     assert_eq!(dates.saw(&listed(10, 1020.0), timing(500_000, 550_000)), None);

@@ -128,6 +128,8 @@ fn what_the_viewer_has_is_not_sent_again() {
                 assert!(!header(&got, "cache-control").is_empty(), "{path}");
             }
         }
+        let lines = [("if-none-match", "\"other\""), ("if-none-match", &etag)];
+        assert_eq!(ask("GET", path, &lines).unwrap().status(), 304, "{path}: two lines are one list");
         let other = ask("GET", path, &[("if-none-match", "\"other\"")]).unwrap();
         assert_eq!(other.status().as_u16(), *status, "{path}");
     }
@@ -156,6 +158,7 @@ const RANGES: &[Pieces] = &[
         "the range lies outside of 8 bytes\n",
     ),
     (&[("range", "bytes=2-3"), ("if-range", "\"b-7-720p-12\"")], 200, "", "onethree"),
+    (&[("range", "bytes=2-3"), ("range", "bytes=2-3")], 200, "", "onethree"),
     (&[("range", "bytes=8-"), ("if-range", "\"b-7-720p-12\"")], 200, "", "onethree"),
     (&[("range", "bytes=2-3"), ("if-range", "W/\"a-7-720p-12\"")], 200, "", "onethree"),
     (&[("range", "bytes=2-3"), ("if-range", "Tue, 24 Nov 2026 06:00:00 GMT")], 200, "", "onethree"),
@@ -212,6 +215,9 @@ fn playlists_are_coded_as_the_viewer_takes_them_and_media_never() {
             assert_eq!(header(&got, "vary"), "Accept-Encoding", "{accepts:?}");
             assert_eq!(header(&got, "etag").ends_with("-gzip\""), coded, "{accepts:?}");
         }
+        let lines = [("accept-encoding", "br"), ("accept-encoding", accepts)];
+        let got = ask("GET", "/live01/playlist.m3u8", &lines).unwrap();
+        assert_eq!(header(&got, "content-encoding"), if coded { "gzip" } else { "" }, "br, {accepts:?}");
         let media = ask("GET", "/live01/720p/12.m4s", &[("accept-encoding", accepts)]).unwrap();
         assert_eq!(header(&media, "content-encoding"), "", "{accepts:?}");
     }
