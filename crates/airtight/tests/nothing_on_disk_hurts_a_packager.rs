@@ -281,12 +281,12 @@ fn a_spool_keeps_to_its_bytes() {
     let (_role, url) =
         spool(root.path(), &["--retention-bytes", &bytes, "--window", "6", "--retention", "600"]);
     let (n, lineage) = (now(), lineage());
-    let first = n - 39;
+    let first = n - 99;
     for (path, bytes) in files("live01", &lineage, first..=first) {
         assert_eq!(put(&url, &path, &bytes), 201, "{path}");
     }
     // A box that players skip makes them as long as those of a real encoder.
-    let padding = [&(1_u32 << 20).to_be_bytes()[..], b"free", &[0; (1 << 20) - 8]].concat();
+    let padding = [&(1_u32 << 18).to_be_bytes()[..], b"free", &[0; (1 << 18) - 8]].concat();
     for number in first + 1..=n {
         let long = [&padding[..], &segment("720p", number)].concat();
         assert_eq!(put(&url, &format!("live01/{lineage}/720p/{number}.m4s"), &long), 201, "{number}");

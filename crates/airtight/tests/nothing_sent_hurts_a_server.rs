@@ -234,6 +234,8 @@ fn openings(place: &Place) -> Vec<Case> {
 fn segments(place: &Place) -> Vec<Case> {
     let n = place.number;
     let (whole, at) = (segment("720p", n), place.segment(n));
+    // A box that players skip.
+    let padding = [&(1_u32 << 20).to_be_bytes()[..], b"free", &[0; (1 << 20) - 8]].concat();
     let outside = "number … is outside … to …, what is kept and what is due";
     vec![
         put(
@@ -257,6 +259,13 @@ fn segments(place: &Place) -> Vec<Case> {
             segment("720p", n - 1),
             400,
             "part 0 begins at … ticks, the grid says …",
+        ),
+        put(
+            "a segment that is far longer than the bandwidth of its track allows",
+            &at,
+            [&padding[..], &whole].concat(),
+            400,
+            "the segment has … bytes, at the bandwidth of its track … are the most",
         ),
         put(
             "a segment of another track",

@@ -8,7 +8,14 @@ use thiserror::Error;
 use crate::{
     grid::{Grid, Number, Part, Rate},
     mp4::{Fragment, Init, Kind, Mp4Box, Mp4Error, split},
+    record::Track,
 };
+
+/// A segment may have this many times the bytes that the bandwidth of its track allows: an encoder keeps to that over
+/// seconds, not in each segment.
+const TIMES: u64 = 4;
+/// And so many more, whatever the bandwidth: boxes and marks.
+const BOXES: u64 = 64 << 10;
 
 /// Why bytes are not the segment that they claim to be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -16,6 +23,14 @@ pub enum CheckError {
     /// The bytes are no media.
     #[error(transparent)]
     Mp4(#[from] Mp4Error),
+    /// Far more bytes than the track says that it needs.
+    #[error("the segment has {found} bytes, at the bandwidth of its track {most} are the most")]
+    Size {
+        /// Its bytes.
+        found: u64,
+        /// What is taken.
+        most: u64,
+    },
     /// A box where another was due.
     #[error("box '{0}' where a segment has another")]
     Order(String),
@@ -48,6 +63,16 @@ pub enum CheckError {
     /// A video segment that can't be decoded on its own.
     #[error("the first picture is no keyframe")]
     NoKeyframe,
+}
+
+/// Checks that a segment is not far longer than its track says, so that what a window keeps in memory has a bound.
+///
+/// # Errors
+/// It is.
+pub fn size(bytes: &Bytes, track: &Track, grid: &Grid) -> Result<(), CheckError> {
+    let of_bandwidth = u64::from(track.bandwidth) * u64::from(grid.millis.get()) / 8000;
+    let (found, most) = (bytes.len() as u64, of_bandwidth.saturating_mul(TIMES).saturating_add(BOXES));
+    if found > most { Err(CheckError::Size { found, most }) } else { Ok(()) }
 }
 
 /// Checks a segment (`styp`, then `moof` and `mdat` per part) and gives its parts; nothing is copied.

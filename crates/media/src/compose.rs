@@ -226,7 +226,8 @@ impl Composer {
                     return Err("it is of another era".to_owned());
                 }
                 let init = self.openings.parsed(known.init).ok_or("its init is not here")?;
-                let parts = check::segment(bytes, init, &record.grid, *number, &known.rate);
+                let parts = check::size(bytes, known, &record.grid)
+                    .and_then(|()| check::segment(bytes, init, &record.grid, *number, &known.rate));
                 let parts = parts.map_err(|e| e.to_string())?.into();
                 let media = Media { parts, made: Made::By(lineage.clone()) };
                 if self.timeline.hold(*number, track, media) {

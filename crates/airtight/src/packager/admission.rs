@@ -195,7 +195,7 @@ pub(super) fn track<'a>(record: &'a Record, name: &TrackName, number: Number) ->
     })
 }
 
-/// Checks that bytes are segment `number` of a track, whole.
+/// Checks that bytes are segment `number` of a track, whole, and not far longer than it says.
 ///
 /// # Errors
 /// They are not.
@@ -206,5 +206,6 @@ pub(super) fn segment(
     number: Number,
     bytes: &Bytes,
 ) -> Result<(), Refusal> {
+    check::size(bytes, track, grid).map_err(bad)?;
     check::segment(bytes, init, grid, number, &track.rate).map(drop).map_err(bad)
 }

@@ -155,3 +155,24 @@ fn a_box_in_front_of_a_part_belongs_to_it() {
     let parts = checked(&init, &boxes).unwrap();
     assert_eq!(parts[1], boxes[MOOF[1]..MOOF[2] + 1].concat());
 }
+
+#[test]
+fn a_segment_may_exceed_the_bandwidth_of_its_track_but_not_by_far() {
+    let (init, _) = recorded();
+    let bandwidth = 800_000;
+    let track = Track {
+        name: "720p".parse().unwrap(),
+        content: init.kind.into(),
+        rate: RATE,
+        codecs: init.codecs.clone(),
+        bandwidth,
+        init: init.hash,
+    };
+    // Two seconds at the bandwidth are 200,000 bytes.
+    let most = 4 * 200_000 + (64 << 10);
+    let of = |length: u64| size(&vec![0; usize::try_from(length).unwrap()].into(), &track, &GRID);
+    assert_eq!(of(most), Ok(()));
+    assert_eq!(of(most + 1), Err(CheckError::Size { found: most + 1, most }));
+    let widest = Track { bandwidth: u32::MAX, ..track };
+    assert_eq!(size(&Bytes::new(), &widest, &Grid::new(u32::MAX, 1)), Ok(()));
+}

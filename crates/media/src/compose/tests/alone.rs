@@ -308,6 +308,18 @@ fn what_has_just_left_the_window_is_kept_by_a_run_that_begins_late() {
 }
 
 #[test]
+fn a_segment_that_is_far_too_long_is_not_kept() {
+    let mut alone = Alone::new();
+    let (ticket, piece) = alone.opened();
+    let Piece::Segment { number, .. } = piece else { panic!("{piece:?}") };
+    let media = alone.studio.segment(&alone.lineage, &alone.record.eras[0].tracks[0], number);
+    // A box that players skip; the track says that it needs a quarter of a megabyte.
+    let padding = [&(2_u32 << 20).to_be_bytes()[..], b"free", &[0; (2 << 20) - 8]].concat();
+    alone.composer.handle(Event::Fetched(ticket, [&padding[..], &media].concat().into()), at(1010));
+    assert_eq!((alone.wanted(), alone.corrupt), (vec![], 1));
+}
+
+#[test]
 fn a_record_that_no_packager_would_take_is_not_joined() {
     let mut alone = Alone::new();
     alone.list(0);
