@@ -1,7 +1,7 @@
 //! One connection of any server: served until its peer is done, goes away, or takes nothing any more.
 //!
-//! A peer that stops reading must not keep a place, nor the media of its answer, for good. One that reads slowly
-//! makes progress, and is never cut for it.
+//! A peer that stops reading, or all but stops, must not keep a place, nor the media of its answer, for long. One that
+//! is slower than the media it reads, but could play the slowest of them, is never cut for it.
 
 use std::{
     error::Error,
@@ -27,7 +27,7 @@ use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
@@ -36,6 +36,8 @@ use tracing::{debug, warn};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a peer to take some of what is to be sent to it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes a second that a peer takes at least, without using up that patience: what the slowest sound needs.
+const LEAST: u32 = 8 << 10;
 /// A request head is small; a connection costs little.
 const BUFFER: usize = 16 << 10;
 /// From the word to stop to the closing of connections that ask for nothing. Whoever asks meanwhile is told with
@@ -51,7 +53,8 @@ pub struct Stalled(Counter);
 impl Stalled {
     /// Lists the count for `GET /metrics`.
     pub fn register(&self, registry: &mut Registry) {
-        let help = "Connections cut because their peer took nothing for 30 seconds";
+        let help =
+            "Connections cut because their peer took nothing for 30 seconds, or next to nothing for longer";
         registry.register("connections_stalled", help, self.0.clone());
     }
 }
@@ -66,6 +69,7 @@ pub struct Connections {
     grace: Duration,
     head: Duration,
     patience: Duration,
+    least: u32,
     stalled: Stalled,
 }
 
@@ -73,7 +77,8 @@ impl Connections {
     /// None yet.
     pub fn new(stalled: Stalled) -> Self {
         let (open, leaving, closing) = (TaskTracker::new(), Arc::default(), CancellationToken::new());
-        Self { open, leaving, closing, grace: GRACE, head: HEAD_TIMEOUT, patience: PATIENCE, stalled }
+        let (grace, head, patience, least) = (GRACE, HEAD_TIMEOUT, PATIENCE, LEAST);
+        Self { open, leaving, closing, grace, head, patience, least, stalled }
     }
 
     /// Serves one more, which has `place` until its end.
@@ -87,8 +92,7 @@ impl Connections {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let (patience, stalled) = (self.patience, self.stalled.clone());
-        let stream = Impatient { stream, patience, waiting: None, stalled };
+        let stream = Impatient::new(stream, self);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.head)
@@ -154,26 +158,39 @@ impl Connections {
     }
 }
 
-/// A stream that breaks once what is to be written has waited for `patience` without any progress.
+/// A stream that breaks once its peer owes `patience`: the time for which it took nothing of what is to be written
+/// is what it owes, and it pays with what it takes, at `least` bytes a second. So no answer lasts longer than
+/// `patience` and its length at that rate.
 struct Impatient<S> {
     stream: S,
     patience: Duration,
-    /// Runs while the peer takes nothing.
-    waiting: Option<Pin<Box<Sleep>>>,
+    least: u32,
+    /// What the peer owed when it last took something.
+    owed: Duration,
+    /// Runs while the peer takes nothing, and since when it does.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     stalled: Stalled,
 }
 
 impl<S> Impatient<S> {
+    fn new(stream: S, of: &Connections) -> Self {
+        let (owed, waiting, stalled) = (Duration::ZERO, None, of.stalled.clone());
+        Self { stream, patience: of.patience, least: of.least, owed, waiting, stalled }
+    }
+
     fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.waiting = None;
+        if let Poll::Ready(outcome) = &written {
+            self.owed += self.waiting.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
+            let taken = *outcome.as_ref().unwrap_or(&0) as u64;
+            self.owed = self.owed.saturating_sub(Duration::from_secs(taken) / self.least);
             return written;
         }
-        let patience = self.patience;
-        ready!(self.waiting.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+        let left = self.patience.saturating_sub(self.owed);
+        let wait = || (Instant::now(), Box::pin(sleep(left)));
+        ready!(self.waiting.get_or_insert_with(wait).1.as_mut().poll(cx));
         self.waiting = None;
         self.stalled.0.inc();
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, format!("nothing taken for {patience:?}"))))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "too little is taken")))
     }
 }
 
@@ -226,7 +243,6 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
         sync::Semaphore,
-        time::Instant,
     };
 
     use super::*;
@@ -239,11 +255,11 @@ mod tests {
     }
 
     /// A peer that has asked for a long answer, the server, and its places, of which it had one.
-    async fn peer(patience: Duration) -> (DuplexStream, Connections, Arc<Semaphore>) {
+    async fn peer(patience: Duration, least: u32) -> (DuplexStream, Connections, Arc<Semaphore>) {
         let (places, stalled) = (Arc::new(Semaphore::new(1)), Stalled::default());
         let (mut peer, stream) = duplex(PIPE);
         let place = places.clone().acquire_owned().await.unwrap();
-        let connections = Connections { patience, ..Connections::new(stalled) };
+        let connections = Connections { patience, least, ..Connections::new(stalled) };
         connections.serve(stream, place, service_fn(long));
         peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         (peer, connections, places)
@@ -252,7 +268,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_stops_reading_is_cut_and_counted() {
         let patience = Duration::from_millis(200);
-        let (mut peer, server, places) = peer(patience).await;
+        let (mut peer, server, places) = peer(patience, LEAST).await;
         peer.read_exact(&mut [0; PIPE]).await.unwrap();
         let stopped = Instant::now();
         let _place = timeout(Duration::from_secs(10), places.acquire()).await.expect("its place is free");
@@ -315,15 +331,32 @@ mod tests {
         finishing.await.unwrap();
     }
 
+    /// Reads a piece of the answer ten times in `patience`, until the connection is cut or the time is over.
+    async fn drip(peer: &mut DuplexStream, patience: Duration, time: Duration) -> Duration {
+        let began = Instant::now();
+        while began.elapsed() < time && peer.read_exact(&mut [0; PIPE]).await.is_ok() {
+            sleep(patience / 10).await;
+        }
+        began.elapsed()
+    }
+
     #[tokio::test]
     async fn a_peer_that_reads_slowly_is_not_cut() {
         let patience = Duration::from_secs(1);
-        let (mut peer, server, _places) = peer(patience).await;
-        let began = Instant::now();
-        while began.elapsed() < 2 * patience {
-            peer.read_exact(&mut [0; PIPE]).await.expect("it is not cut");
-            sleep(patience / 10).await;
-        }
+        // Pieces come at ten times that rate, and less if the machine is slow.
+        let (mut peer, server, _places) = peer(patience, 64).await;
+        drip(&mut peer, patience, 2 * patience).await;
         assert_eq!(server.stalled.0.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_drips_is_cut_though_it_always_takes_something() {
+        let patience = Duration::from_millis(500);
+        // Pieces come at a tenth of that rate at most.
+        let (mut peer, server, places) = peer(patience, 12_800).await;
+        let lasted = drip(&mut peer, patience, Duration::from_secs(10)).await;
+        assert!(lasted >= patience / 2, "{lasted:?}");
+        let _place = timeout(Duration::from_secs(10), places.acquire()).await.expect("its place is free");
+        assert_eq!(server.stalled.0.get(), 1);
     }
 }
