@@ -33,9 +33,18 @@ pub const EVERYWHERE: &[&str] = &["config", "log-format", "log"];
 /// Where the parts of a system listen.
 pub const PORTS: &[&str] =
     &["server-one-port", "server-two-port", "reporter-port", "origin-port", "origin-two-port"];
-/// How media are encoded.
-pub const ENCODING: &[&str] =
-    &["segment", "parts", "video-codec", "b-frames", "audio-codec", "audio-rate", "audio-channels", "ffmpeg"];
+/// How media are encoded, and whether a running event may change to that.
+pub const ENCODING: &[&str] = &[
+    "segment",
+    "parts",
+    "video-codec",
+    "b-frames",
+    "audio-codec",
+    "audio-rate",
+    "audio-channels",
+    "new-era",
+    "ffmpeg",
+];
 /// What is offered and kept of them.
 pub const KEEPING: &[&str] = &["window", "retention", "retention-bytes"];
 
@@ -49,7 +58,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "worker",
         about: "Encode one signal into a shared folder and/or onto packagers",
-        keys: &[&["signal", "name", "input", "output", "packagers", "new-era", "retention"], ENCODING],
+        keys: &[&["signal", "name", "input", "output", "packagers", "retention"], ENCODING],
     },
     Command {
         name: "packager",

@@ -155,6 +155,9 @@ async fn work(config: Config) -> anyhow::Result<()> {
         config.packagers.clone(),
         client.clone(),
     );
+    if config.new_era_ms.is_some() && !config.packagers.is_empty() {
+        event.hear().await;
+    }
     // The present number does not count: it is under way.
     let ahead = config.new_era_ms.map(|millis| 1 + millis.div_ceil(u64::from(config.grid.millis.get())));
     event.open(now(&config.grid), ahead).await?;

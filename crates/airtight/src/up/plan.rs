@@ -216,6 +216,12 @@ pub fn arguments(
     args.0
 }
 
+/// Whether an argument orders something of the first process of a part: one that is started again must not change
+/// the tracks of the event once more.
+pub fn is_order(argument: &str) -> bool {
+    argument.starts_with("--new-era=")
+}
+
 /// The folder that a packager owns.
 pub fn spool(folder: &Path, part: Part) -> PathBuf {
     folder.join(if part == Part::Server2 { "spool-2" } else { "spool-1" })

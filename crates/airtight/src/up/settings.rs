@@ -139,11 +139,12 @@ mod tests {
 
     #[test]
     fn flags_reach_the_parts() {
-        let flags = [("input", "testsrc"), ("segment", "4000")];
+        let flags = [("input", "testsrc"), ("segment", "4000"), ("new-era", "30")];
         let (system, _) = read(&settings(&flags, &[("AIRTIGHT_WINDOW", "60")])).unwrap();
         assert_eq!(system.forwarded["segment"], "4000");
         assert_eq!(system.forwarded["window"], "60");
-        assert_eq!(system.forwarded.len(), 2);
+        assert_eq!(system.forwarded["new-era"], "30");
+        assert_eq!(system.forwarded.len(), 3);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::event::Event;
 use super::folder::Folder;
 use super::handover::Predecessor;
 use super::lives::{Fate, Lives};
-use super::plan::Part;
+use super::plan::{Part, is_order};
 use super::running::{End, Running};
 use super::succession::Answer;
 use super::{handover, logs, sockets};
@@ -57,8 +57,8 @@ pub struct Orders {
     pub stop: CancellationToken,
     /// It is not to be waited for any longer.
     pub hurry: CancellationToken,
-    /// Takes the part if its first process can't go on with what it was given. An adopted part ran
-    /// well before: then there is none.
+    /// Takes the part if its first process can't go on with what it was given. One that ran well before, as an
+    /// adopted one did, is started again.
     pub unusable: Option<mpsc::Sender<Part>>,
     /// The process is to be replaced by one of the present program.
     pub replace: mpsc::Receiver<Answer>,
@@ -82,6 +82,7 @@ impl Supervised {
             let fault = match running {
                 Ok(running) => {
                     restart.started(clock.elapsed());
+                    self.args.retain(|argument| !is_order(argument));
                     self.watch(running, &mut orders).await
                 }
                 Err(error) => Some(format!("can't be started: {error:#}")),
@@ -111,6 +112,7 @@ impl Supervised {
 
     /// Waits until the process ends and says how; ends it if that is ordered, and then says nothing.
     async fn watch(&mut self, mut running: Running, orders: &mut Orders) -> Option<String> {
+        let begun = Instant::now();
         let end = loop {
             let own = running.own();
             running = tokio::select! {
@@ -140,7 +142,8 @@ impl Supervised {
             };
         };
         self.lives.gone(self.part);
-        let unusable = orders.unusable.take().filter(|_| end == End::Exit(UNUSABLE));
+        let ran_well = begun.elapsed() >= Policy::PROCESS.stable;
+        let unusable = orders.unusable.take().filter(|_| end == End::Exit(UNUSABLE) && !ran_well);
         if let Some(unusable) = unusable {
             // The queue has room for every part.
             let _ = unusable.try_send(self.part);

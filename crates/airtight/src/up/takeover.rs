@@ -202,10 +202,13 @@ fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
     program.map_or(running, |dashes| running.get(dashes + 2..).unwrap_or_default())
 }
 
-/// The first argument of a running part that is not asked for, or that it lacks.
+/// The first setting of a running part that is not asked for, or that it lacks.
 fn difference(running: &[&str], asked: &[String]) -> Option<String> {
-    let other = running.iter().find(|argument| !asked.iter().any(|asked| asked == *argument));
-    let lacking = || asked.iter().find(|asked| !running.contains(&asked.as_str()));
+    let is_other =
+        |argument: &&&str| !plan::is_order(argument) && !asked.iter().any(|asked| asked == **argument);
+    let is_lacking = |asked: &&String| !plan::is_order(asked) && !running.contains(&asked.as_str());
+    let other = running.iter().find(is_other);
+    let lacking = || asked.iter().find(is_lacking);
     other.map(|argument| (*argument).to_owned()).or_else(|| Some(format!("no {}", lacking()?)))
 }
 
@@ -236,6 +239,9 @@ mod tests {
             difference(&running, &asked("origin --listen=127.0.0.1:8000 --window=60")).as_deref(),
             Some("no --window=60")
         );
+        let ordered = ["worker", "--new-era=30"];
+        assert_eq!(difference(&ordered, &asked("worker")), None, "what was ordered is done");
+        assert_eq!(difference(&["worker"], &asked("worker --new-era=60")), None, "and nothing is left to do");
     }
 
     #[test]

@@ -17,7 +17,11 @@ use airtight_media::{
 };
 use futures_util::future::join_all;
 use serde::Deserialize;
-use tokio::{sync::watch, task::spawn_blocking, time::interval};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{interval, sleep, timeout},
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -28,6 +32,8 @@ use crate::{
 
 /// How often the copies are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
+/// For packagers to tell of an event that is to be changed.
+const HEARSAY: Duration = Duration::from_secs(5);
 /// For a packager to list its signals.
 const BUDGET: Budget = Budget { time: Duration::from_millis(800), bytes: 8 << 20 };
 
@@ -54,6 +60,18 @@ impl Event {
         client: Client,
     ) -> Self {
         Self { signal, grid, tracks, folder, packagers, client, record: watch::Sender::new(None) }
+    }
+
+    /// Waits until a packager tells of the event, for a while at most: whoever changes the tracks of one that runs
+    /// may have been started together with them.
+    pub async fn hear(&self) {
+        let heard = async {
+            while !self.ask_packagers().await.iter().any(|(_, found)| found.is_some()) {
+                sleep(PERIOD / 4).await;
+            }
+        };
+        // If nobody has heard of it by then, it is new.
+        let _ = timeout(HEARSAY, heard).await;
     }
 
     /// Reads what folder and packagers know of the event; one that does not answer is left out. If it runs

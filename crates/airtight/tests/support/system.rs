@@ -141,8 +141,7 @@ impl System {
 
     /// Starts a supervisor and waits until the system answers.
     pub fn supervise(&mut self) {
-        let shown = File::create(self.folder.path().join("shown")).unwrap();
-        self.supervise_with(|| (Stdio::null(), shown.into()));
+        self.supervise_as(&[]);
     }
 
     /// Starts the present program in the place of the one that runs, and waits until every part is replaced.
@@ -165,6 +164,13 @@ impl System {
         let shown = File::create(self.folder.path().join("shown")).unwrap();
         self.spawn_up(&[], || (Stdio::null(), shown.into()));
         meanwhile(self);
+        self.wait_for_parts();
+    }
+
+    /// Starts a supervisor with further flags and waits until the system answers.
+    pub fn supervise_as(&mut self, flags: &[&str]) {
+        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        self.spawn_up(flags, || (Stdio::null(), shown.into()));
         self.wait_for_parts();
     }
 
