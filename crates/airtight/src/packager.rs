@@ -50,7 +50,7 @@ const RETENTION_SECONDS: u64 = 300;
 const RETENTION_BYTES: u64 = 4 << 30;
 /// Three quarters of an hour of one signal with two lineages.
 const NEWS: usize = 16 * 1024;
-/// For a look through the folder, and for its signals to be announced, before anybody is served.
+/// For a look through the folder, and then for its signals to be shown again, before anybody is served.
 const START: Duration = Duration::from_secs(1);
 /// From the start of a process that succeeds another to the end of that one, at most; and between two looks for what the
 /// other one takes.
@@ -161,12 +161,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let window = config.limits.window;
     let done = ending.done.clone();
     let composing = tokio::spawn(viewers::compose(store.clone(), window, board.clone(), pulse, done));
-    let _ = timeout(START, viewers::announced(&store, &board)).await;
-    if predecessor == Some(Predecessor::Serves) {
-        let _ = timeout(patience, viewers::on_air(&store, &board)).await;
-    }
+    let _ = timeout(patience, viewers::shown(&store, &board)).await;
     let (stalled, overload) = (store.metrics().stalled.clone(), store.metrics().overload.clone());
-    let router = routes::router(store, health.clone(), ending.stop.clone());
+    let router = routes::router(store, board.clone(), health.clone(), ending.stop.clone());
     let shards = Shards::start(&board, &router, &health, &ending, &stalled, &overload)?;
     info!("listening on http://{}", listener.local_addr()?);
     signs.ready();

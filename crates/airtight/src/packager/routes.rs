@@ -1,6 +1,6 @@
 //! What a packager answers to the other parts: signals, holdings, the very copies, its health.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use airtight_media::holding::{Entry, Piece, Place, Revision};
 use axum::{
@@ -22,11 +22,15 @@ use super::{
     feed::Feed,
     ingest,
     store::{Lack, Store},
+    viewers::{SETTLE, lacking},
 };
-use crate::serve::{
-    health::{Health, state},
-    metrics::render,
-    page,
+use crate::{
+    publish::Board,
+    serve::{
+        health::{Health, state},
+        metrics::render,
+        page,
+    },
 };
 
 /// A name never has other bytes, so a cache keeps them for good.
@@ -36,15 +40,19 @@ const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 #[derive(Clone)]
 pub(super) struct App {
     pub(super) store: Store,
+    pub(super) board: Arc<Board>,
     pub(super) health: Health,
+    /// When it was made.
+    pub(super) begun: Instant,
     /// For the bodies of ingest requests.
     pub(super) room: Arc<Semaphore>,
     /// Ends the streams of holdings.
     pub(super) stop: CancellationToken,
 }
 
-pub(super) fn router(store: Store, health: Health, stop: CancellationToken) -> Router {
-    let app = App { store, health, room: Arc::new(Semaphore::new(ingest::ROOM)), stop };
+pub(super) fn router(store: Store, board: Arc<Board>, health: Health, stop: CancellationToken) -> Router {
+    let (begun, room) = (Instant::now(), Arc::new(Semaphore::new(ingest::ROOM)));
+    let app = App { store, board, health, begun, room, stop };
     Router::new()
         .route("/ingest/{*place}", put(ingest::put))
         .route("/signals", get(signals))
@@ -152,11 +160,23 @@ async fn alive(State(app): State<App>) -> Response {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    state(app.health.alive().and_then(|()| match (app.stop.is_cancelled(), app.store.is_indexed()) {
-        (true, _) => Err("about to end".to_owned()),
-        (false, false) => Err("about to look through the folder".to_owned()),
-        (false, true) => Ok(()),
-    }))
+    state(app.health.alive().and_then(|()| app.ready()))
+}
+
+impl App {
+    fn ready(&self) -> Result<(), String> {
+        if self.stop.is_cancelled() {
+            return Err("about to end".to_owned());
+        }
+        if !self.store.is_indexed() {
+            return Err("about to look through the folder".to_owned());
+        }
+        // Media that can't be shown are no reason to take no further ones.
+        match lacking(&self.store, &self.board.signals()).filter(|_| self.begun.elapsed() < SETTLE) {
+            Some(signal) => Err(format!("signal '{signal}' has no window yet")),
+            None => Ok(()),
+        }
+    }
 }
 
 async fn metrics(State(app): State<App>) -> Response {

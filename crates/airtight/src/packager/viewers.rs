@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::Store;
 use crate::{
-    publish::{Board, Desk, Fetch, News, Offer},
+    publish::{Board, Desk, Fetch, News, Offer, Signals},
     serve::pulse::Pulse,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 const STORE: SourceId = SourceId(0);
 /// How long a packager that has just begun may look through its folder before it shows slate for what is
 /// missing: a disk that hangs must not keep it from its viewers for good.
-const SETTLE: Duration = Duration::from_secs(5);
+pub(super) const SETTLE: Duration = Duration::from_secs(5);
 /// Lines of the feed that wait for the composers; further ones wait in the store.
 const NEWS: usize = 256;
 
@@ -64,16 +64,19 @@ pub(super) async fn compose(
     telling.abort();
 }
 
-/// Waits until every signal that is known is on the board: a viewer that comes back is never told that there is
-/// no such signal.
-pub(super) async fn announced(store: &Store, board: &Board) {
-    board.wait_until(|offers| store.signals().iter().all(|signal| offers.contains_key(signal))).await;
+/// Waits until every signal has what its viewers had before: one that comes back is never told that there is none.
+/// It waits in the socket meanwhile.
+pub(super) async fn shown(store: &Store, board: &Board) {
+    board.wait_until(|offers| lacking(store, offers).is_none()).await;
 }
 
-/// Waits until every signal that is known has a window.
-pub(super) async fn on_air(store: &Store, board: &Board) {
-    let is_on = |offer: Option<&Offer>| matches!(offer, Some(Offer::On(_)));
-    board.wait_until(|offers| store.signals().iter().all(|signal| is_on(offers.get(signal)))).await;
+/// A signal that is not on the board yet, or of which there are media and no window.
+pub(super) fn lacking(store: &Store, offers: &Signals) -> Option<SignalName> {
+    store.signals().into_iter().find(|signal| match offers.get(signal) {
+        Some(Offer::On(_)) => false,
+        Some(Offer::Declared(_)) => store.newest(signal).is_some(),
+        None => true,
+    })
 }
 
 async fn tell(store: Store, news: mpsc::Sender<(SourceId, News)>) {

@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// The newest number of a signal of which there are media, or that viewers have seen since.
-    fn newest(&self, signal: &SignalName) -> Option<Number> {
+    pub(in crate::packager) fn newest(&self, signal: &SignalName) -> Option<Number> {
         let held = self.state().index.newest(signal)?;
         Some(match self.0.board.offer(signal) {
             Some(Offer::On(published)) => held.max(published.snapshot.edge),
