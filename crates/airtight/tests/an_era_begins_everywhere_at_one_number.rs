@@ -1,5 +1,6 @@
 //! Other tracks are announced within an event: both encoders and all four servers take them up at one number,
-//! count the discontinuity alike, show no slate, and what is served decodes across.
+//! count the discontinuity alike, show no slate, and what is served decodes across. A browser that began before
+//! plays on, though its track is not among the new ones.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -10,17 +11,19 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::Duration,
 };
 
 use support::{
-    ON_THE_AIR, POLL, Role, eventually,
+    ON_THE_AIR, POLL, Role,
+    browser::{self, Browser},
+    eventually,
     hls::Playlist,
     http, media, outcome,
     stillness::{self, Outcome},
     text, within,
 };
 
+/// Those with which the event begins; viewers who follow them get their like in the new era.
 const TRACKS: [&str; 2] = ["90p", "audio"];
 
 /// Seconds between the announcement and the era, and of what a playlist offers.
@@ -52,10 +55,10 @@ impl System {
         Self { folder, packagers, servers }
     }
 
-    /// A small looped programme of this width.
-    fn input(&self, width: u32) -> PathBuf {
-        let path = self.folder.path().join(format!("{width}.mp4"));
-        let source = format!("testsrc2=s={width}x90:r=25:d=3");
+    /// A small looped programme of this size.
+    fn input(&self, size: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{size}.mp4"));
+        let source = format!("testsrc2=s={size}:r=25:d=3");
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", &source, "-f", "lavfi", "-i", "sine=440:d=3"]);
         ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast"]).arg(&path);
@@ -156,16 +159,17 @@ fn decode_across(system: &System, first: u64) -> Vec<String> {
 fn an_era_begins_everywhere_at_one_number() {
     stillness::judge("the tracks are changed", || {
         let system = System::start();
-        let (wide, narrow) = (system.input(160), system.input(120));
-        let mut old = ["a", "b"].map(|name| Role::start(&system.worker(name, &wide, &[])));
+        let (large, small) = (system.input("160x90"), system.input("128x72"));
+        let mut old = ["a", "b"].map(|name| Role::start(&system.worker(name, &large, &[])));
         within(ON_THE_AIR, "all servers list three numbers", || {
             let listed = |text: &String| Playlist::parse(text).segments.len() >= 3;
             system.playlists().iter().all(|(_, text)| text.as_ref().is_some_and(listed)).then_some(())
         });
-        is_refused(&system, &narrow);
+        is_refused(&system, &small);
+        let browser = Browser::play(&[format!("{}/live01/", system.servers[2].url())]);
 
         let with = ["--new-era", AHEAD];
-        let new = ["c", "d"].map(|name| Role::start(&system.worker(name, &narrow, &with)));
+        let new = ["c", "d"].map(|name| Role::start(&system.worker(name, &small, &with)));
         let begins = |role: &Role| number_after(&role.line("is on the air from number "), "from number ");
         let mut seen = Seen::default();
         let first = within(ON_THE_AIR, "an era is listed", || {
@@ -177,7 +181,7 @@ fn an_era_begins_everywhere_at_one_number() {
         for role in &mut old {
             assert_eq!(role.exit().code(), Some(2));
             role.line(&format!(
-                "from number {first} on the event has other tracks: track 90p has pictures of "
+                "from number {first} on the event has other tracks: tracks 72p, audio against 90p, audio"
             ));
             role.line(&format!("The era of these tracks has ended with number {}", first - 1));
         }
@@ -190,10 +194,9 @@ fn an_era_begins_everywhere_at_one_number() {
             all.then_some(())
         });
         is_one_change(&seen, first);
-        Outcome {
-            faults: slate.into_iter().map(|name| format!("{name} is slate")).collect(),
-            standstill: Duration::ZERO,
-        }
+        let Outcome { mut faults, standstill } = browser::outcome(&browser.stop());
+        faults.extend(slate.into_iter().map(|name| format!("{name} is slate")));
+        Outcome { faults, standstill }
     });
 }
 
@@ -203,7 +206,7 @@ fn is_refused(system: &System, input: &Path) {
     assert_eq!(code, Some(2), "{log}");
     let sentence = log.lines().last().unwrap();
     assert!(sentence.starts_with("airtight: signal 'live01' can't be encoded: from number "), "{log}");
-    let difference = "track 90p has pictures of 160x90 against pictures of 120x90; give it the input";
+    let difference = "tracks 90p, audio against 72p, audio; give it the input";
     assert!(sentence.contains(difference), "{log}");
 }
 

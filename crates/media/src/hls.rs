@@ -72,14 +72,15 @@ fn variant(out: &mut String, track: &Track, audio: &[&Track]) {
     line(out, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}/playlist.m3u8", track.name));
 }
 
-/// The media playlist of `track` that lists the numbers `listed`; `None` if the last of them has no such
-/// track.
+/// The media playlist of `track` that lists the numbers `listed`; `None` if viewers can't follow it at the last
+/// of them.
 ///
-/// A track that an era brought is listed from that era on.
+/// A track that an era brought is listed from that era on; one that an era lacks goes on with what is shown in its
+/// place.
 pub fn media(record: &Record, track: &TrackName, listed: RangeInclusive<Number>) -> Option<String> {
     let (head, edge) = listed.into_inner();
-    record.track(track, edge)?;
-    let lacking = (head.0..=edge.0).rev().map(Number).find(|n| record.track(track, *n).is_none());
+    record.shown(track, edge)?;
+    let lacking = (head.0..=edge.0).rev().map(Number).find(|n| record.shown(track, *n).is_none());
     let head = lacking.map_or(head, Number::next);
     let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n");
     let target = record.grid.millis.get().div_ceil(1000);
@@ -90,7 +91,7 @@ pub fn media(record: &Record, track: &TrackName, listed: RangeInclusive<Number>)
     line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}"));
     let mut map = None;
     for number in (head.0..=edge.0).map(Number) {
-        let at = record.track(track, number)?;
+        let at = record.shown(track, number)?;
         if record.discontinuity(number) != sequence {
             sequence = record.discontinuity(number);
             line(&mut out, format_args!("#EXT-X-DISCONTINUITY"));

@@ -4,6 +4,8 @@
 //! [`Record::join`]: earliest first number, union of eras, earliest end. That is associative,
 //! commutative and idempotent, so copies need no coordinator. Nothing here knows who holds what.
 
+mod shown;
+
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};

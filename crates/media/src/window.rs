@@ -100,11 +100,12 @@ impl Snapshot {
         self.record.era(self.edge).map_or(&[], |era| &era.tracks)
     }
 
-    /// Segment `number` of `track`, if it can be fetched.
+    /// Segment `number` of `track`, or of what is shown in its place, if it can be fetched.
     pub fn segment(&self, track: &TrackName, number: Number) -> Option<&Media> {
         let first = self.slots.first()?.number;
         let index = usize::try_from(number.0.checked_sub(first.0)?).ok()?;
-        self.slots.get(index)?.tracks.get(track)
+        let tracks = &self.slots.get(index)?.tracks;
+        tracks.get(track).or_else(|| tracks.get(&self.record.shown(track, number)?.name))
     }
 
     /// Part `part` of segment `number` of `track`, if it can be fetched.
@@ -113,15 +114,15 @@ impl Snapshot {
         Some((media.parts.get(usize::try_from(part.0).ok()?)?, media))
     }
 
-    /// The init `hash`, if a track of this name uses it.
+    /// The init `hash`, if viewers of `track` need it.
     pub fn init(&self, track: &TrackName, hash: InitHash) -> Option<&Bytes> {
-        let mut tracks = self.record.eras.iter().flat_map(|e| &e.tracks);
-        let known = tracks.any(|t| t.name == *track && t.init == hash);
-        Some(&self.openings.get(&hash).filter(|_| known)?.init)
+        let opening = self.openings.get(&hash)?;
+        let mut shown = self.record.eras.iter().filter_map(|era| self.record.shown(track, era.first));
+        shown.any(|shown| shown.init == hash).then_some(&opening.init)
     }
 
-    /// The init and the slate of `track` as it is at `number`.
+    /// The init and the slate of what viewers of `track` get at `number`.
     pub fn opening(&self, track: &TrackName, number: Number) -> Option<&Opening> {
-        self.openings.get(&self.record.track(track, number)?.init)
+        self.openings.get(&self.record.shown(track, number)?.init)
     }
 }

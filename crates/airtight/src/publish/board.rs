@@ -186,7 +186,8 @@ pub struct Published {
 
 impl Published {
     fn new(snapshot: Arc<Snapshot>, wanted: Wanted) -> Self {
-        let media = snapshot.tracks().iter().map(|t| (t.name.clone(), Codings::default())).collect();
+        let names = snapshot.record.names(snapshot.edge);
+        let media = names.into_iter().map(|name| (name.clone(), Codings::default())).collect();
         Self { snapshot, wanted, multivariant: Codings::default(), media }
     }
 

@@ -211,6 +211,10 @@ fn an_era_begins_with_a_discontinuity_that_stays_with_its_segment() {
     let (sd, audio) = ("MAP:URI=\"init-ab12ab12ab12ab12.mp4\"", "MAP:URI=\"init-cd34cd34cd34cd34.mp4\"");
     assert_eq!(name("360p", 5), with(22, 0, &["DISCONTINUITY", sd, "22.m4s", "23.m4s"]));
     assert_eq!(name("audio", 5), with(21, 0, &[audio, "21.m4s", "DISCONTINUITY", "22.m4s", "23.m4s"]));
+    // Whoever follows a track that the era lacks gets another of its kind.
+    let eras = [eras[0].clone(), (6, vec![self::sd(), sound("audio")])];
+    let goes_on = outline(&playlist(&snapshot(&eras, 5, 7, None), "720p"));
+    assert_eq!(goes_on, with(21, 0, &[old, "21.m4s", "DISCONTINUITY", sd, "22.m4s", "23.m4s"]));
 }
 
 /// What another reader understands: number of the first segment, dates in milliseconds, durations.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn track(name: &str, init: u8) -> Track {
+pub(super) fn track(name: &str, init: u8) -> Track {
     let rate = Rate::new(25_000, 1000);
     Track {
         name: name.parse().unwrap(),
@@ -16,7 +16,7 @@ fn track(name: &str, init: u8) -> Track {
     }
 }
 
-fn record(first: u64, eras: &[(u64, u8)], end: Option<u64>) -> Record {
+pub(super) fn record(first: u64, eras: &[(u64, u8)], end: Option<u64>) -> Record {
     Record {
         signal: "live01".parse().unwrap(),
         grid: Grid::new(2000, 4),
