@@ -7,6 +7,8 @@
  * the mark before, `stop` (or the end of stdin) all of it. Each line then begins with
  * `event`: `playing` once a page plays, `mark` (with its `label`), `end`.
  *
+ * With `--shaka` the URLs, of signals' pages, are played by Shaka Player as it comes.
+ *
  * Exit status: 0, whatever was seen; 1 if a page is missing or never plays; 2 for wrong arguments.
  *
  * @import { Browser } from "playwright-core"
@@ -18,10 +20,10 @@ import { parseArgs } from "node:util";
 import { START, markOf, report } from "./report.mjs";
 import { PageError, Tab, launch } from "./tabs.mjs";
 
-const USAGE = `usage: play.mjs [--seconds N | --interactive] [--start-timeout SECONDS]
+const USAGE = `usage: play.mjs [--seconds N | --interactive] [--start-timeout SECONDS] [--shaka]
                 [--screenshot FILE.png] [--rate FPS] [--modulus N] URL…`;
 
-/** @typedef {{ urls: string[], seconds: number, interactive: boolean, startMs: number, screenshot?: string,
+/** @typedef {{ urls: string[], seconds: number, interactive: boolean, startMs: number, shaka: boolean, screenshot?: string,
  *   code: { rate: number, modulus: number } }} Options */
 
 class UsageError extends Error {}
@@ -35,6 +37,7 @@ function options(args) {
       seconds: { type: "string", default: "30" },
       interactive: { type: "boolean", default: false },
       "start-timeout": { type: "string", default: "30" },
+      shaka: { type: "boolean", default: false },
       screenshot: { type: "string" },
       rate: { type: "string", default: "25" },
       modulus: { type: "string", default: "65536" },
@@ -56,6 +59,7 @@ function options(args) {
     seconds: number("seconds"),
     interactive: values.interactive,
     startMs: number("start-timeout") * 1_000,
+    shaka: values.shaka,
     ...(values.screenshot === undefined ? {} : { screenshot: values.screenshot }),
     code: { rate: number("rate"), modulus: number("modulus") },
   };
@@ -104,7 +108,7 @@ function numbered(path, i) {
 
 /** @param {Browser} browser @param {Options} chosen */
 async function play(browser, chosen) {
-  const tabs = await Promise.all(chosen.urls.map((url) => Tab.open(browser, url, chosen.startMs)));
+  const tabs = await Promise.all(chosen.urls.map((url) => Tab.open(browser, url, chosen.startMs, chosen.shaka)));
   await (chosen.interactive ? playUntilTold(tabs, chosen) : playFor(tabs, chosen));
   const { screenshot } = chosen;
   if (screenshot !== undefined) {

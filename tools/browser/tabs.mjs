@@ -7,6 +7,7 @@
  */
 import { chromium } from "playwright-core";
 import { installProbe } from "./probe.mjs";
+import { openWithShaka } from "./shaka.mjs";
 
 const FLAGS = [
   "--no-sandbox",
@@ -62,23 +63,29 @@ export class Tab {
   }
 
   /**
-   * Opens the URL, waits until its video plays, and begins to record.
-   * @param {Browser} browser @param {string} url @param {number} startMs
+   * Opens the URL, by its own player or by Shaka, waits until its video plays, and begins to record.
+   * @param {Browser} browser @param {string} url @param {number} startMs @param {boolean} [shaka]
    * @returns {Promise<Tab>}
    */
-  static async open(browser, url, startMs) {
+  static async open(browser, url, startMs, shaka = false) {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     const tab = new Tab(url, page);
+    await (shaka ? openWithShaka(page, url, startMs) : tab.#goto(startMs));
+    await tab.#playing(startMs);
+    await page.evaluate(installProbe);
+    tab.#collecting = setInterval(() => void tab.collect().catch(() => undefined), COLLECT_MS);
+    return tab;
+  }
+
+  /** @param {number} startMs */
+  async #goto(startMs) {
+    const { page, url } = this;
     const answer = await page.goto(url, { timeout: startMs, waitUntil: "load" }).catch((error) => {
       throw new PageError(`${url} does not open: ${String(error.message).split("\n")[0]}`);
     });
     if (answer !== null && !answer.ok()) {
       throw new PageError(`${url} answers ${answer.status()}.`);
     }
-    await tab.#playing(startMs);
-    await page.evaluate(installProbe);
-    tab.#collecting = setInterval(() => void tab.collect().catch(() => undefined), COLLECT_MS);
-    return tab;
   }
 
   /** @param {number} startMs */
