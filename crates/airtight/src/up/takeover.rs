@@ -254,6 +254,24 @@ mod tests {
         assert_eq!(of_program(&[]), [""; 0]);
     }
 
+    #[tokio::test]
+    async fn a_process_that_was_to_leave_stays_if_its_successor_is_dead() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        folder.create().unwrap();
+        let this = child::process::Process::current().unwrap();
+        for name in ["reporter", "reporter-leaving", "origin1-leaving"] {
+            this.write(&folder.record(name)).unwrap();
+        }
+        let (leaving, living) = living(&folder).unwrap();
+        let mut parts = living.into_iter().map(|part| (part.name.parse().unwrap(), part.handle)).collect();
+        let left = without_successor(leaving, &mut parts, &folder);
+        assert_eq!(left.iter().filter_map(Living::leaves).collect::<Vec<_>>(), [Part::Reporter]);
+        assert_eq!(parts.into_keys().collect::<Vec<_>>(), [Part::Reporter, Part::Origin1]);
+        let names: Vec<_> = folder.living().unwrap().into_iter().map(|part| part.name).collect();
+        assert_eq!(names, ["origin1", "reporter", "reporter-leaving"]);
+    }
+
     #[test]
     fn a_port_chosen_by_the_machine_stays() {
         let temporary = tempfile::tempdir().unwrap();
