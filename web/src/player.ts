@@ -7,7 +7,8 @@
  * the page.
  */
 import Hls, { type ErrorData, ErrorTypes, Events } from "hls.js";
-import { LIVE } from "./settings";
+import { Pathways } from "./pathways";
+import { live } from "./settings";
 import { StallMeter } from "./stall";
 import { type PlayerState, recordError } from "./state";
 
@@ -80,7 +81,9 @@ export class Player {
   private startHls(): void {
     this.state.engine = "hls.js";
     this.state.version = Hls.version;
-    const hls = new Hls(this.state.defaults ? {} : LIVE);
+    const pathways = new Pathways();
+    const hls = new Hls(this.state.defaults ? {} : live(() => pathways.canMove()));
+    pathways.watch(hls);
     hls.on(Events.ERROR, (_event, data) => this.onHlsError(hls, data));
     hls.on(Events.MANIFEST_PARSED, () => this.play());
     hls.attachMedia(this.video);

@@ -52,7 +52,12 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "up",
         about: "Run the whole system, supervised, and print what to open",
-        keys: &[&["signal", "input", "run-dir", "host", "only", "via", "upgrade"], PORTS, ENCODING, KEEPING],
+        keys: &[
+            &["signal", "input", "run-dir", "host", "only", "via", "upgrade", "pathways"],
+            PORTS,
+            ENCODING,
+            KEEPING,
+        ],
     },
     Command { name: "down", about: "End a system that `up` runs, or left behind", keys: &[&["run-dir"]] },
     Command {
@@ -78,7 +83,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "origin",
         about: "Serve viewers from the packagers",
-        keys: &[&["name", "listen", "reporter", "packagers", "peers", "window", "state"]],
+        keys: &[&["name", "listen", "reporter", "packagers", "peers", "pathways", "window", "state"]],
     },
     Command { name: "end", about: "End the event of a signal", keys: &[&["packagers", "output"]] },
     Command {

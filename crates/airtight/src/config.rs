@@ -40,6 +40,11 @@ pub const KEYS: &[Key] = &[
     Key { name: "packagers", help: "URLs of the packagers, separated by commas" },
     Key { name: "reporter", help: "URL of the reporter [default: http://localhost:2000]" },
     Key { name: "peers", help: "URLs of the other origins, separated by commas" },
+    Key {
+        name: "pathways",
+        help: "Public URLs of all origins, origin1's first, separated by commas, alike on each; after one and = where \
+               origins reach it, if elsewhere: viewers move between them [default: none]",
+    },
     Key { name: "listen", help: "Address to listen on: port, or host:port [host: 127.0.0.1]" },
     Key { name: "root", help: "Folder that the packager serves [default: ./output]" },
     Key {

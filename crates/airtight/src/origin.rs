@@ -7,6 +7,7 @@ mod peer;
 mod reporter;
 mod routes;
 mod sources;
+mod steering;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use std::{
 };
 
 use airtight_control::ingest::PartUrl;
-use airtight_media::{compose::Policy, id::SignalName};
+use airtight_media::{compose::Policy, id::SignalName, pathway::Pathways};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -25,6 +26,7 @@ use tokio::{
 };
 use tracing::info;
 
+use self::steering::{Steerer, Way};
 use crate::{
     config::{SettingError, Settings},
     http::Client,
@@ -64,13 +66,16 @@ struct Config {
     peers: BTreeSet<PartUrl>,
     window: Duration,
     state: Option<PathBuf>,
+    ways: Vec<Way>,
+    /// Which of the ways leads here.
+    own: usize,
 }
 
 impl Config {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
-        let (seed, port) = match settings.get("name", None, "origin1".to_owned())?.as_str() {
-            "origin1" => ("ORIGIN_PORT", 8000),
-            "origin2" => ("ORIGIN_TWO_PORT", 8001),
+        let (seed, port, own) = match settings.get("name", None, "origin1".to_owned())?.as_str() {
+            "origin1" => ("ORIGIN_PORT", 8000, 0),
+            "origin2" => ("ORIGIN_TWO_PORT", 8001, 1),
             other => {
                 let expected = "expected origin1 or origin2";
                 return Err(SettingError::new(format!("--name = '{other}' can't be used: {expected}")));
@@ -85,8 +90,25 @@ impl Config {
             peers: settings.list("peers", "")?.into_iter().collect(),
             window: Duration::from_secs(settings.within("window", (6, 3600), 30)?),
             state: settings.opt("state", None)?,
+            ways: ways(settings, own)?,
+            own,
         })
     }
+}
+
+/// The pathways of the system; `own` is the place of this origin's among them.
+fn ways(settings: &Settings, own: usize) -> Result<Vec<Way>, SettingError> {
+    let ways: Vec<Way> = settings.list("pathways", "")?;
+    let distinct: BTreeSet<_> = ways.iter().map(|way| &way.public).collect();
+    if distinct.len() < ways.len() {
+        return Err(SettingError::new("pathways can't be used: two are alike; name each origin once"));
+    }
+    if !ways.is_empty() && own >= ways.len() {
+        let sentence =
+            "pathways can't be used: this is origin2 and there is one; name that of origin1, then this one's";
+        return Err(SettingError::new(sentence));
+    }
+    Ok(ways)
 }
 
 /// Checks the settings and does nothing.
@@ -112,13 +134,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let health = Health::default();
     let signs = Signs::start(&health, &ending.stop);
     let saved = config.state.map(|folder| StateFile::open(folder, "ingests.json")).transpose()?;
-    let (client, board) = (Client::new(), Arc::new(Board::default()));
+    let (client, board) = (Client::new(), Arc::new(board(&config.ways)));
     let directory = Arc::new(ArcSwap::new(Arc::new(BTreeMap::new())));
     let (news, heard) = mpsc::channel(NEWS);
     let (expected, pulse) = (watch::Sender::new(BTreeSet::new()), Pulse::new());
 
     let mut sources = sources::Sources::new(client.clone(), news, directory.clone(), expected.clone());
     sources.follow_always(&config.packagers, &config.peers);
+    let reach = sources.reach();
     let ask = reporter::Ask { client: client.clone(), reporter: config.reporter, saved };
     let remembered = ask.remembered();
     sources.take(&remembered, &board);
@@ -129,20 +152,38 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         // It has no end of its own.
         let _ = ended.run_until_cancelled(run).await;
     });
+    let window_millis = u64::try_from(config.window.as_millis()).unwrap_or(u64::MAX);
     let desk = Desk {
-        policy: Policy {
-            window_millis: u64::try_from(config.window.as_millis()).unwrap_or(u64::MAX),
-            settle: SETTLE,
-        },
+        policy: Policy { window_millis, settle: SETTLE },
         expected: expected.subscribe(),
         news: heard,
-        media: Arc::new(Upstream { client, directory }),
+        media: Arc::new(Upstream { client: client.clone(), directory }),
         board: board.clone(),
         pulse: pulse.clone(),
     };
     let composing = tokio::spawn(desk.run(ending.done.clone()));
 
     health.watch("composer", pulse);
+    let (registry, stalled, overload) = figures(&board);
+    let heard = routes::Heard { sources: expected.subscribe(), reach };
+    let app = routes::App::new(&board, &health, heard, registry, &ending.stop);
+    let steerer = Steerer::new(app.clone(), client, &config.ways, config.own);
+    let steering = tokio::spawn(steerer.run(ending.done.clone()));
+    let shards = Shards::start(&board, &routes::router(app), &health, &ending, &stalled, &overload)?;
+    let patience = Predecessor::patience(Predecessor::of_this(), START);
+    let _ = timeout(patience, on_air(&board, &promised)).await;
+    info!("listening on http://{}", listener.local_addr()?);
+    signs.ready();
+    let tasks = vec![
+        ("composes", composing),
+        ("follows packagers and peers", following),
+        ("steers viewers", steering),
+    ];
+    shards.serve_beside(listener, ending, tasks).await
+}
+
+/// The figures of an origin, and those that others count.
+fn figures(board: &Board) -> (Registry, Stalled, Overload) {
     let mut registry = Registry::with_prefix("airtight");
     outlet::register(&mut registry);
     board.figures.register(&mut registry);
@@ -150,16 +191,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     stalled.register(&mut registry);
     let overload = Overload::default();
     overload.register(&mut registry);
-    let (sources, registry) = (expected.subscribe(), Arc::new(registry));
-    let stop = ending.stop.clone();
-    let app = routes::App { board: board.clone(), health: health.clone(), sources, registry, stop };
-    let shards = Shards::start(&board, &routes::router(app), &health, &ending, &stalled, &overload)?;
-    let patience = Predecessor::patience(Predecessor::of_this(), START);
-    let _ = timeout(patience, on_air(&board, &promised)).await;
-    info!("listening on http://{}", listener.local_addr()?);
-    signs.ready();
-    let tasks = vec![("composes", composing), ("follows packagers and peers", following)];
-    shards.serve_beside(listener, ending, tasks).await
+    (registry, stalled, overload)
+}
+
+fn board(ways: &[Way]) -> Board {
+    Board::with_pathways(Pathways::new(ways.iter().map(|way| way.public.clone())))
 }
 
 /// Waits until each of `signals` has a window: viewers who had one from the process before are never told that

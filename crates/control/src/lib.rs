@@ -14,4 +14,5 @@ pub mod registry;
 pub mod restart;
 pub mod roster;
 pub mod select;
+pub mod steering;
 pub mod watchdog;

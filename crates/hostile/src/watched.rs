@@ -8,7 +8,7 @@ use airtight_lab::{
     rules::{Judge, Sighting, kept::Kept},
     watch::Url,
 };
-use airtight_media::{grid::Number, hls};
+use airtight_media::{grid::Number, hls, pathway::Pathways};
 
 use super::{AUDIO, FIRST, SLATE, VIDEO, words::a_record};
 
@@ -64,7 +64,8 @@ pub(super) fn offers() -> Vec<Vec<u8>> {
     let tracks = &record.eras[0].tracks;
     let media = |first: u64| hls::media(&record, &tracks[0].name, Number(first)..=Number(first + 5));
     let versions: Vec<_> = (0..4).filter_map(|later| media(FIRST.0 + later)).collect();
-    vec![hls::multivariant(tracks).into_bytes(), versions.join("\0").into_bytes()]
+    let multivariant = hls::multivariant(&record.signal, tracks, &Pathways::default());
+    vec![multivariant.into_bytes(), versions.join("\0").into_bytes()]
 }
 
 /// An init and then segments, as a watcher loads them: the first byte says of which track, a `styp` begins each segment.

@@ -12,6 +12,7 @@ use airtight_media::{
     holding::{Place, Revision},
     id::{InitHash, Lineage, SignalName, TrackName, WorkerName},
     mp4::Init,
+    pathway::Pathways,
     record::{Era, Record, Track},
     route,
 };
@@ -52,7 +53,9 @@ pub(super) fn record(bytes: &[u8]) {
                 assert!(text.starts_with("#EXTM3U\n"));
             }
         }
-        assert!(hls::multivariant(&era.tracks).starts_with("#EXTM3U\n"));
+        assert!(
+            hls::multivariant(&joined.signal, &era.tracks, &Pathways::default()).starts_with("#EXTM3U\n")
+        );
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Variant {
     pub frame_rate: Option<f64>,
     /// `AUDIO`: the group of its sound.
     pub audio: Option<String>,
+    /// `PATHWAY-ID`.
+    pub pathway: Option<String>,
 }
 
 /// One alternative rendition.
@@ -72,6 +74,44 @@ pub struct Rendition {
     pub default: bool,
     /// `AUTOSELECT`.
     pub autoselect: bool,
+}
+
+impl Multivariant {
+    /// The pathways that variants name, in order.
+    pub fn pathways(&self) -> Vec<&str> {
+        let mut pathways: Vec<&str> = Vec::new();
+        for pathway in self.variants.iter().filter_map(|variant| variant.pathway.as_deref()) {
+            if !pathways.contains(&pathway) {
+                pathways.push(pathway);
+            }
+        }
+        pathways
+    }
+
+    /// What a player sees of one pathway, or of what is on none: its variants and their renditions, with no name that
+    /// tells it from another.
+    pub fn on(&self, pathway: Option<&str>) -> Self {
+        let (ours, others): (Vec<_>, Vec<_>) =
+            self.variants.iter().partition(|variant| variant.pathway.as_deref() == pathway);
+        let groups: Vec<_> = ours.iter().filter_map(|variant| variant.audio.as_ref()).collect();
+        // Renditions that no variant names are everybody's.
+        let is_theirs = |rendition: &&Rendition| {
+            let named = others.iter().any(|variant| variant.audio.as_ref() == Some(&rendition.group));
+            !named || groups.contains(&&rendition.group)
+        };
+        let place = |group: &String| match groups.iter().position(|known| *known == group) {
+            Some(at) => format!("group {at}"),
+            None => group.clone(),
+        };
+        let variant =
+            |v: &&Variant| Variant { pathway: None, audio: v.audio.as_ref().map(place), ..(*v).clone() };
+        let rendition = |r: &Rendition| Rendition { group: place(&r.group), ..r.clone() };
+        Self {
+            independent: self.independent,
+            variants: ours.iter().map(variant).collect(),
+            renditions: self.renditions.iter().filter(is_theirs).map(rendition).collect(),
+        }
+    }
 }
 
 /// A media playlist.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::{
     grid::{Number, Ticks},
-    id::TrackName,
+    id::{SignalName, TrackName},
+    pathway::{Pathway, Pathways},
     record::{Content, Record, Track},
 };
 
@@ -22,36 +23,77 @@ const VERSION: u32 = 6;
 /// What is spoken is not known (RFC 5646): the tag of every sound.
 const LANGUAGE: &str = "und";
 
-/// The multivariant playlist of `tracks`, whose media playlists lie beside it.
-pub fn multivariant(tracks: &[Track]) -> String {
-    let (video, audio): (Vec<&Track>, Vec<&Track>) = tracks.iter().partition(|t| t.is_video());
+/// Where the media playlists of a variant lie.
+enum Place<'a> {
+    /// Beside the multivariant playlist.
+    Beside,
+    /// On the origin that this pathway leads to.
+    On(Pathway<'a>, &'a SignalName),
+}
+
+impl Place<'_> {
+    fn uri(&self, track: &TrackName) -> String {
+        match self {
+            Self::Beside => format!("{track}/playlist.m3u8"),
+            Self::On(pathway, signal) => format!("{}/{signal}/{track}/playlist.m3u8", pathway.url),
+        }
+    }
+
+    /// The group of the sounds that lie there: a group has one URI for each.
+    fn group(&self) -> String {
+        match self {
+            Self::Beside => "audio".to_owned(),
+            Self::On(pathway, _) => format!("audio-{pathway}"),
+        }
+    }
+}
+
+/// The multivariant playlist of the `tracks` of a signal: their media playlists lie beside it, or, if there are
+/// pathways, on each origin. Whoever serves it steers beside it, too.
+pub fn multivariant(signal: &SignalName, tracks: &[Track], pathways: &Pathways) -> String {
     let mut out = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    let mut places: Vec<_> = pathways.iter().map(|pathway| Place::On(pathway, signal)).collect();
+    match pathways.iter().next() {
+        Some(first) => line(
+            &mut out,
+            format_args!("#EXT-X-CONTENT-STEERING:SERVER-URI=\"steering.json\",PATHWAY-ID=\"{first}\""),
+        ),
+        None => places.push(Place::Beside),
+    }
+    let (video, audio): (Vec<&Track>, Vec<&Track>) = tracks.iter().partition(|t| t.is_video());
     if video.is_empty() {
-        audio.into_iter().for_each(|track| variant(&mut out, track, &[]));
+        for place in &places {
+            audio.iter().for_each(|track| variant(&mut out, track, &[], place));
+        }
         return out;
     }
-    for (i, track) in audio.iter().enumerate() {
-        rendition(&mut out, track, i == 0);
+    for place in &places {
+        for (i, track) in audio.iter().enumerate() {
+            rendition(&mut out, track, i == 0, place);
+        }
     }
-    video.into_iter().for_each(|track| variant(&mut out, track, &audio));
+    for place in &places {
+        video.iter().for_each(|track| variant(&mut out, track, &audio, place));
+    }
     out
 }
 
-fn rendition(out: &mut String, track: &Track, first: bool) {
+fn rendition(out: &mut String, track: &Track, first: bool, place: &Place<'_>) {
     let Content::Audio { channels } = track.content else { return };
     let (name, default) = (&track.name, if first { "YES" } else { "NO" });
+    let (group, uri) = (place.group(), place.uri(name));
     line(
         out,
         format_args!(
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"{name}\",LANGUAGE=\"{LANGUAGE}\",\
-             DEFAULT={default},AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{name}/playlist.m3u8\""
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",NAME=\"{name}\",LANGUAGE=\"{LANGUAGE}\",\
+             DEFAULT={default},AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{uri}\""
         ),
     );
 }
 
 /// A variant is `track` with any one of `audio`: it needs the bandwidth of the largest, and a player
 /// must know the codecs of all. No segment exceeds its track's cap, so the average does not either.
-fn variant(out: &mut String, track: &Track, audio: &[&Track]) {
+fn variant(out: &mut String, track: &Track, audio: &[&Track], place: &Place<'_>) {
     let beside = audio.iter().map(|a| u64::from(a.bandwidth)).max().unwrap_or(0);
     let bandwidth = u64::from(track.bandwidth) + beside;
     let mut codecs = vec![track.codecs.as_str()];
@@ -67,9 +109,12 @@ fn variant(out: &mut String, track: &Track, audio: &[&Track]) {
         attributes.push_str(&format!(",RESOLUTION={width}x{height},FRAME-RATE={rate}"));
     }
     if !audio.is_empty() {
-        attributes.push_str(",AUDIO=\"audio\"");
+        attributes.push_str(&format!(",AUDIO=\"{}\"", place.group()));
     }
-    line(out, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}/playlist.m3u8", track.name));
+    if let Place::On(pathway, _) = place {
+        attributes.push_str(&format!(",PATHWAY-ID=\"{pathway}\""));
+    }
+    line(out, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}", place.uri(&track.name)));
 }
 
 /// The media playlist of `track` that lists the numbers `listed`; `None` if viewers can't follow it at the last

@@ -28,6 +28,8 @@ pub enum Route {
     Page(SignalName),
     /// `/<signal>/playlist.m3u8`
     Multivariant(SignalName),
+    /// `/<signal>/steering.json`: in which order to try the pathways.
+    Steering(SignalName),
     /// `/<signal>/<track>/playlist.m3u8`
     Playlist(SignalName, TrackName),
     /// `/<signal>/<track>/init-<hash>.mp4`
@@ -73,6 +75,7 @@ pub fn parse(path: &str, _query: Option<&str>) -> Result<Option<Route>, RouteErr
         [signal] if !OTHERS.contains(&signal) => return Ok(signal.parse().ok().map(Route::Signal)),
         [signal, ""] if !signal.is_empty() => Route::Page(name(signal, "signal")?),
         [signal, "playlist.m3u8"] => Route::Multivariant(name(signal, "signal")?),
+        [signal, "steering.json"] => Route::Steering(name(signal, "signal")?),
         [signal, track, file] => {
             let Some(resource) = resource(file) else { return Ok(None) };
             resource.of(name(signal, "signal")?, name(track, "track")?, file)?
@@ -133,6 +136,7 @@ impl Route {
             Self::Signal(signal)
             | Self::Page(signal)
             | Self::Multivariant(signal)
+            | Self::Steering(signal)
             | Self::Playlist(signal, _)
             | Self::Init(signal, ..)
             | Self::Segment(signal, ..)
@@ -149,6 +153,7 @@ impl fmt::Display for Route {
             Self::Signal(signal) => write!(f, "/{signal}"),
             Self::Page(signal) => write!(f, "/{signal}/"),
             Self::Multivariant(signal) => write!(f, "/{signal}/playlist.m3u8"),
+            Self::Steering(signal) => write!(f, "/{signal}/steering.json"),
             Self::Playlist(signal, track) => write!(f, "/{signal}/{track}/playlist.m3u8"),
             Self::Init(signal, track, hash) => write!(f, "/{signal}/{track}/init-{hash}.mp4"),
             Self::Segment(signal, track, number) => write!(f, "/{signal}/{track}/{number}.m4s"),
@@ -172,6 +177,7 @@ mod tests {
             "/live01",
             "/live01/",
             "/live01/playlist.m3u8",
+            "/live01/steering.json",
             "/live01/720p/playlist.m3u8",
             "/live01/720p/init-0123456789abcdef.mp4",
             "/live01/720p/897738816.m4s",

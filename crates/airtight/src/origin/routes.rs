@@ -20,7 +20,10 @@ use prometheus_client::registry::Registry;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::peer::{self, Teller};
+use super::{
+    peer::{self, Teller},
+    sources::Reach,
+};
 use crate::{
     publish::{Board, Offer},
     serve::{
@@ -30,15 +33,24 @@ use crate::{
     },
 };
 
+/// An origin that has heard nobody for so long has only slate to show.
+const SILENCE: Duration = Duration::from_secs(2);
 /// A follower hears something at least this often.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Who is followed, and who is heard.
+#[derive(Clone)]
+pub(super) struct Heard {
+    pub(super) sources: watch::Receiver<BTreeSet<SourceId>>,
+    pub(super) reach: Reach,
+}
 
 /// What the answers are made of.
 #[derive(Clone)]
 pub(super) struct App {
     pub(super) board: Arc<Board>,
     pub(super) health: Health,
-    pub(super) sources: watch::Receiver<BTreeSet<SourceId>>,
+    pub(super) heard: Heard,
     pub(super) registry: Arc<Registry>,
     /// Ends the feeds of peers.
     pub(super) stop: CancellationToken,
@@ -62,13 +74,29 @@ async fn healthz(State(app): State<App>) -> Response {
 }
 
 async fn readyz(State(app): State<App>) -> Response {
-    state(app.health.alive().and_then(|()| app.ready()))
+    state(app.ready())
 }
 
 impl App {
-    fn ready(&self) -> Result<(), String> {
-        if self.sources.borrow().is_empty() {
+    pub(super) fn new(
+        board: &Arc<Board>,
+        health: &Health,
+        heard: Heard,
+        registry: Registry,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (board, health, stop) = (board.clone(), health.clone(), stop.clone());
+        Self { board, health, heard, registry: Arc::new(registry), stop }
+    }
+
+    /// `Err` if viewers are better served elsewhere, and why.
+    pub(super) fn ready(&self) -> Result<(), String> {
+        self.health.alive()?;
+        if self.heard.sources.borrow().is_empty() {
             return Err("no packager and no peer is known".to_owned());
+        }
+        if self.heard.reach.load().iter().all(|pulse| pulse.age() > SILENCE) {
+            return Err(format!("no packager and no peer has been heard for {SILENCE:?}"));
         }
         let signals = self.board.signals();
         match signals.iter().find(|(_, offer)| matches!(offer, Offer::Declared(_))) {
@@ -146,5 +174,30 @@ async fn media(State(app): State<App>, Path(path): Path<String>) -> Response {
     match held {
         Some(parts) => parts.concat().into_response(),
         None => (StatusCode::NOT_FOUND, format!("'{path}' is not held\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{publish::fixture, serve::pulse::Pulse};
+
+    #[test]
+    fn an_origin_is_ready_once_it_is_on_the_air_and_as_long_as_it_hears_somebody() {
+        let (board, expected) = (Arc::new(Board::default()), watch::Sender::new(BTreeSet::new()));
+        let heard = Heard { sources: expected.subscribe(), reach: Reach::default() };
+        let (health, stop) = (Health::default(), CancellationToken::new());
+        let app = App::new(&board, &health, heard, Registry::default(), &stop);
+        let reason = || app.ready().err().unwrap_or_default();
+        assert_eq!(reason(), "no packager and no peer is known");
+        expected.send_replace(BTreeSet::from([SourceId(0)]));
+        assert_eq!(reason(), "no packager and no peer has been heard for 2s");
+        app.heard.reach.store(Arc::new(vec![Pulse::new()]));
+        assert_eq!(reason(), "");
+        let signal = "live01".parse().unwrap();
+        board.declare(&signal);
+        assert_eq!(reason(), "signal 'live01' has no window yet");
+        board.publish(&signal, Arc::new(fixture::snapshot(1..=3, 1, &[])));
+        assert_eq!(reason(), "");
     }
 }

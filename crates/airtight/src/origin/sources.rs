@@ -11,6 +11,7 @@ use airtight_control::{
     roster::{MOST, Named, Roster},
 };
 use airtight_media::compose::SourceId;
+use arc_swap::ArcSwap;
 use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
@@ -37,12 +38,16 @@ struct Source {
     task: AbortHandle,
 }
 
+/// The pulses of all sources that are followed: each beats with every line of its feed.
+pub(super) type Reach = Arc<ArcSwap<Vec<Pulse>>>;
+
 /// The sources of an origin.
 pub(super) struct Sources {
     client: Client,
     news: mpsc::Sender<(SourceId, News)>,
     directory: Directory,
     expected: watch::Sender<BTreeSet<SourceId>>,
+    reach: Reach,
     roster: Roster,
     began: Instant,
     followed: BTreeMap<PartUrl, Source>,
@@ -57,7 +62,13 @@ impl Sources {
         expected: watch::Sender<BTreeSet<SourceId>>,
     ) -> Self {
         let (roster, followed) = (Roster::default(), BTreeMap::new());
-        Self { client, news, directory, expected, roster, began: Instant::now(), followed, next: 0 }
+        let reach = Reach::default();
+        Self { client, news, directory, expected, reach, roster, began: Instant::now(), followed, next: 0 }
+    }
+
+    /// Who is heard, from now on.
+    pub(super) fn reach(&self) -> Reach {
+        self.reach.clone()
     }
 
     /// Follows what was told on the command line.
@@ -150,6 +161,7 @@ impl Sources {
             *expected = ids.keys().copied().collect();
             changed
         });
+        self.reach.store(Arc::new(self.followed.values().map(|source| source.pulse.clone()).collect()));
         self.directory.store(Arc::new(ids));
     }
 }

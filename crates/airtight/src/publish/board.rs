@@ -12,6 +12,7 @@ use std::{
 use airtight_media::{
     hls,
     id::{SignalName, TrackName},
+    pathway::Pathways,
     window::Snapshot,
 };
 use arc_swap::ArcSwap;
@@ -63,16 +64,36 @@ pub struct Board {
     changed: watch::Sender<u64>,
     /// What the composers decided.
     pub figures: Figures,
+    /// Where else viewers find the same.
+    pathways: Pathways,
+    /// In which order viewers are to try the pathways.
+    order: ArcSwap<Vec<usize>>,
 }
 
 impl Default for Board {
     fn default() -> Self {
-        let (signals, changed) = (ArcSwap::default(), watch::Sender::new(0));
-        Self { signals, changed, figures: Figures::default() }
+        Self::with_pathways(Pathways::default())
     }
 }
 
 impl Board {
+    /// No signal yet, in a system that has these pathways.
+    pub fn with_pathways(pathways: Pathways) -> Self {
+        let (signals, changed) = (ArcSwap::default(), watch::Sender::new(0));
+        let order = ArcSwap::from_pointee(pathways.iter().enumerate().map(|(at, _)| at).collect());
+        Self { signals, changed, figures: Figures::default(), pathways, order }
+    }
+
+    /// Viewers are to try the pathways in this order from now on.
+    pub fn steer(&self, order: Vec<usize>) {
+        self.order.store(Arc::new(order));
+    }
+
+    /// The steering manifest of `signal`; none if there is nothing to choose from.
+    pub fn steering(&self, signal: &SignalName) -> Option<String> {
+        (!self.pathways.is_empty()).then(|| self.pathways.steering(signal, &self.order.load()))
+    }
+
     /// What `signal` offers; none if it is unknown.
     pub fn offer(&self, signal: &SignalName) -> Option<Offer> {
         self.signals.load().get(signal).cloned()
@@ -130,7 +151,7 @@ impl Board {
     pub fn publish(&self, signal: &SignalName, snapshot: Arc<Snapshot>) {
         self.change(signal, move |offer| {
             let wanted = offer.map(|offer| offer.wanted().clone()).unwrap_or_default();
-            Offer::On(Arc::new(Published::new(snapshot.clone(), wanted)))
+            Offer::On(Arc::new(Published::new(snapshot.clone(), self.pathways.clone(), wanted)))
         });
     }
 
@@ -179,16 +200,17 @@ type Codings = [OnceLock<Ready>; 2];
 pub struct Published {
     /// The snapshot.
     pub snapshot: Arc<Snapshot>,
+    pathways: Pathways,
     wanted: Wanted,
     multivariant: Codings,
     media: BTreeMap<TrackName, Codings>,
 }
 
 impl Published {
-    fn new(snapshot: Arc<Snapshot>, wanted: Wanted) -> Self {
+    fn new(snapshot: Arc<Snapshot>, pathways: Pathways, wanted: Wanted) -> Self {
         let names = snapshot.record.names(snapshot.edge);
         let media = names.into_iter().map(|name| (name.clone(), Codings::default())).collect();
-        Self { snapshot, wanted, multivariant: Codings::default(), media }
+        Self { snapshot, pathways, wanted, multivariant: Codings::default(), media }
     }
 
     /// A text in a coding; none if there is no such track.
@@ -200,7 +222,9 @@ impl Published {
         let make = || {
             let snapshot = &self.snapshot;
             let text = match view {
-                View::Multivariant => hls::multivariant(snapshot.tracks()),
+                View::Multivariant => {
+                    hls::multivariant(&snapshot.record.signal, snapshot.tracks(), &self.pathways)
+                }
                 // A track without a playlist is not among the cells.
                 View::Media(track) => {
                     hls::media(&snapshot.record, track, snapshot.numbers()).unwrap_or_default()
@@ -260,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_text_is_made_once_and_told_apart_by_its_tag() {
-        let published = Published::new(snapshot(3), Wanted::default());
+        let published = Published::new(snapshot(3), Pathways::default(), Wanted::default());
         let track: TrackName = "720p".parse().unwrap();
         let text = |view| published.text(view, Coding::Identity).unwrap();
         let media = text(View::Media(&track));
@@ -272,14 +296,14 @@ mod tests {
         assert_ne!(coded.etag, media.etag);
         // Replicas at one edge give one tag; another edge gives another.
         assert_eq!(
-            Published::new(snapshot(3), Wanted::default())
+            Published::new(snapshot(3), Pathways::default(), Wanted::default())
                 .text(View::Media(&track), Coding::Identity)
                 .unwrap()
                 .etag,
             media.etag
         );
         assert_ne!(
-            Published::new(snapshot(4), Wanted::default())
+            Published::new(snapshot(4), Pathways::default(), Wanted::default())
                 .text(View::Media(&track), Coding::Identity)
                 .unwrap()
                 .etag,

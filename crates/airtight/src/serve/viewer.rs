@@ -8,6 +8,7 @@ use airtight_media::{
     grid::Number,
     hls,
     id::{SignalName, TrackName},
+    pathway,
     route::{self, Route},
     window::{Made, Media, Snapshot},
 };
@@ -70,6 +71,7 @@ fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
         (Route::Page(_), _) => player(),
         // It has heard of nothing yet: what a viewer of the run before asks for may well be there.
         (_, None) => soon("no signal is known here yet"),
+        (Route::Steering(_), Some(_)) => steering(board, signal),
         (_, Some(Offer::Declared(_))) => not_yet(signal),
         (_, Some(Offer::On(published))) => on_air(&published, route, headers),
     }
@@ -79,7 +81,7 @@ fn on_air(published: &Published, route: &Route, headers: &HeaderMap) -> Response
     let snapshot = &published.snapshot;
     let answer = match route {
         // Answered whatever is on the air.
-        Route::Index | Route::Signal(_) | Route::Page(_) => None,
+        Route::Index | Route::Signal(_) | Route::Page(_) | Route::Steering(_) => None,
         Route::Multivariant(_) => playlist(published, View::Multivariant, headers),
         Route::Playlist(_, track) => playlist(published, View::Media(track), headers),
         Route::Init(_, track, hash) => {
@@ -218,6 +220,14 @@ fn missing(snapshot: &Snapshot, route: &Route) -> Response<Reply> {
 fn player() -> Response<Reply> {
     let page = page::page();
     ok(page.mime, page.cache_control, &page.etag, Reply::bytes(page.bytes.clone()))
+}
+
+/// What the order is now is for whoever asks now.
+fn steering(board: &Board, signal: &SignalName) -> Response<Reply> {
+    match board.steering(signal) {
+        Some(manifest) => respond(StatusCode::OK, pathway::STEERING_TYPE, PASSING, Reply::bytes(manifest)),
+        None => refusal(StatusCode::NOT_FOUND, "this server knows no other pathway: --pathways names them"),
+    }
 }
 
 fn list(board: &Board) -> Response<Reply> {

@@ -211,6 +211,9 @@ pub fn arguments(
             args.set("reporter", urls(&[Part::Reporter]));
             args.set("peers", urls(&[if part == Part::Origin1 { Part::Origin2 } else { Part::Origin1 }]));
             args.set("state", folder(&format!("state-{part}")));
+            if !system.forwarded.contains_key("pathways") {
+                args.set("pathways", pathways(system, ports));
+            }
         }
     }
     args.0
@@ -220,6 +223,21 @@ pub fn arguments(
 /// the tracks of the event once more.
 pub fn is_order(argument: &str) -> bool {
     argument.starts_with("--new-era=")
+}
+
+/// Where viewers reach both origins, and behind `=` where these reach each other, if elsewhere. Nothing if there is one
+/// origin, or if they listen on an address that stands for all: under which name viewers come is for the operator to say.
+fn pathways(system: &System, ports: &Ports) -> String {
+    let way = |origin: Part| {
+        // A port that is still to be chosen is nowhere to go.
+        let port = *ports.get(&origin).filter(|port| **port != 0)?;
+        let (public, via) = (url(system.host, port), system.via.get(&origin));
+        Some(via.map_or_else(|| public.clone(), |via| format!("{public}={}", url(system.host, *via))))
+    };
+    match [Part::Origin1, Part::Origin2].map(way) {
+        [Some(one), Some(two)] if !system.host.is_unspecified() => format!("{one},{two}"),
+        _ => String::new(),
+    }
 }
 
 /// The folder that a packager owns.
@@ -332,6 +350,27 @@ mod tests {
     }
 
     #[test]
+    fn viewers_are_named_both_origins_where_they_can_reach_them() {
+        let (mut system, mut ports) = system();
+        system.via = Ports::from([(Part::Origin2, 7)]);
+        assert_eq!(
+            pathways(&system, &ports),
+            "http://localhost:8000,http://localhost:8001=http://localhost:7",
+            "viewers come by no proxy"
+        );
+        system.host = IpAddr::from([0, 0, 0, 0]);
+        assert_eq!(pathways(&system, &ports), "", "nobody can tell under which name");
+        system.host = IpAddr::from([192, 0, 2, 1]);
+        for port in [Some(0), None] {
+            match port {
+                Some(port) => ports.insert(Part::Origin1, port),
+                None => ports.remove(&Part::Origin1),
+            };
+            assert_eq!(pathways(&system, &ports), "", "there is nothing to choose from");
+        }
+    }
+
+    #[test]
     fn each_packager_owns_a_spool() {
         check(
             Part::Server1,
@@ -357,12 +396,14 @@ mod tests {
         check(
             Part::Origin1,
             "origin --window=60 --listen=127.0.0.1:8000 --name=origin1 --reporter=http://localhost:2000 \
-             --peers=http://localhost:8001 --state=run/state-origin1",
+             --peers=http://localhost:8001 --state=run/state-origin1 \
+             --pathways=http://localhost:8000,http://localhost:8001",
         );
         check(
             Part::Origin2,
             "origin --window=60 --listen=127.0.0.1:8001 --name=origin2 --reporter=http://localhost:2000 \
-             --peers=http://localhost:8000 --state=run/state-origin2",
+             --peers=http://localhost:8000 --state=run/state-origin2 \
+             --pathways=http://localhost:8000,http://localhost:8001",
         );
     }
 

@@ -17,7 +17,7 @@ use crate::worker::{GENERATED, media_in, segment};
 const DEFAULT_INPUT: &str = "./input";
 
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
-const FORWARDED: [&[&str]; 3] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING];
+const FORWARDED: [&[&str]; 4] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING, &["pathways"]];
 
 /// Whether what runs is to be upgraded.
 ///

@@ -34,17 +34,24 @@ pub struct Report {
 impl Report {
     /// What no viewer may notice, in words.
     pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.stalls > 0 {
-            faults.push(format!("{}: {} stalls, {} ms", self.url, self.stalls, self.stall_ms));
-        }
-        for error in &self.errors {
-            faults.push(format!("{}: error {error}", self.url));
-        }
-        for jump in &self.jumps {
-            faults.push(format!("{}: jump {jump}", self.url));
-        }
-        faults
+        self.told(&self.errors, "error").chain(self.standstills()).collect()
+    }
+
+    /// The same of a player that may meet errors, if it deals with them by itself.
+    pub fn faults_shown(&self) -> Vec<String> {
+        let fatal: Vec<_> = self.errors.iter().filter(|error| error["fatal"] != false).cloned().collect();
+        self.told(&fatal, "fatal error").chain(self.standstills()).collect()
+    }
+
+    fn standstills(&self) -> impl Iterator<Item = String> {
+        let stalls =
+            (self.stalls > 0).then(|| format!("{}: {} stalls, {} ms", self.url, self.stalls, self.stall_ms));
+        stalls.into_iter().chain(self.told(&self.jumps, "jump"))
+    }
+
+    fn told(&self, found: &[serde_json::Value], kind: &str) -> impl Iterator<Item = String> + use<> {
+        let told: Vec<_> = found.iter().map(|one| format!("{}: {kind} {one}", self.url)).collect();
+        told.into_iter()
     }
 
     /// Whether the media clock kept up with the wall, within a second; in words if not.

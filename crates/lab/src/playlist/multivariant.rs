@@ -45,6 +45,7 @@ fn variant(tag: &hls::StreamInf<'_>) -> Variant {
         resolution: tag.resolution().map(|r| (r.width, r.height)),
         frame_rate: tag.frame_rate(),
         audio: tag.audio().map(str::to_owned),
+        pathway: tag.pathway_id().map(str::to_owned),
     }
 }
 

@@ -17,6 +17,10 @@ pub fn findings(playlist: &Multivariant) -> Vec<Finding> {
             playlist.renditions.iter().filter(|r| (&r.kind, &r.group) == (kind, group)).collect();
         found.extend(group_finding(group, &members));
     }
+    let mut pathways = playlist.pathways().into_iter().map(|pathway| bare(&playlist.on(Some(pathway))));
+    if let Some(first) = pathways.next() {
+        found.extend(pathways.find_map(|other| unequal(&other, &first, "pathway")));
+    }
     found
 }
 
@@ -69,17 +73,24 @@ fn group_finding(group: &str, members: &[&Rendition]) -> Option<Finding> {
     Some(GROUP_DEFAULT.broken(detail))
 }
 
-/// How the offers of two servers differ. URIs may: servers can have paths of their own.
+/// How the offers of two servers differ. URIs may: servers can have paths of their own; and so may the ways to other
+/// servers that one knows.
 pub fn differs(one: &Multivariant, other: &Multivariant) -> Option<Finding> {
-    let bare = |playlist: &Multivariant| {
-        let variant = |v: &Variant| Variant { uri: String::new(), ..v.clone() };
-        let rendition = |r: &Rendition| Rendition { uri: r.uri.as_ref().map(|_| String::new()), ..r.clone() };
-        Multivariant {
-            independent: playlist.independent,
-            variants: playlist.variants.iter().map(variant).collect(),
-            renditions: playlist.renditions.iter().map(rendition).collect(),
-        }
-    };
-    let (one, other) = (bare(one), bare(other));
-    (one != other).then(|| OFFER_EQUAL.broken(format!("it offers {one:?}, another server {other:?}")))
+    let offered = |playlist: &Multivariant| bare(&playlist.on(playlist.pathways().first().copied()));
+    unequal(&offered(one), &offered(other), "server")
+}
+
+fn unequal(one: &Multivariant, other: &Multivariant, of: &str) -> Option<Finding> {
+    (one != other).then(|| OFFER_EQUAL.broken(format!("it offers {one:?}, another {of} {other:?}")))
+}
+
+/// An offer without URIs.
+fn bare(playlist: &Multivariant) -> Multivariant {
+    let variant = |v: &Variant| Variant { uri: String::new(), ..v.clone() };
+    let rendition = |r: &Rendition| Rendition { uri: r.uri.as_ref().map(|_| String::new()), ..r.clone() };
+    Multivariant {
+        independent: playlist.independent,
+        variants: playlist.variants.iter().map(variant).collect(),
+        renditions: playlist.renditions.iter().map(rendition).collect(),
+    }
 }

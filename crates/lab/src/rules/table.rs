@@ -50,7 +50,7 @@ rules! {
     VARIANT_AVERAGE: "variant-average", "Apple 9.14", "Every variant has AVERAGE-BANDWIDTH, not above BANDWIDTH.";
     VARIANT_AUDIO: "variant-audio", "§4.4.6.2", "AUDIO names a group that exists.";
     GROUP_DEFAULT: "group-default", "§4.4.6.1", "A group has distinct names and one DEFAULT at the most, which has AUTOSELECT.";
-    OFFER_EQUAL: "offer-equal", "§6.2.4", "All servers offer the same variants with the same attributes.";
+    OFFER_EQUAL: "offer-equal", "§6.2.4", "All servers and pathways offer the same variants with the same attributes.";
     PEAK: "peak-bandwidth", "Apple 1.29", "No segment, with its sound, takes more than 125% of BANDWIDTH.";
     BOXES: "boxes", "§3.1.2", "A segment is whole fragments, each with tfdt, counted from its moof.";
     TIME_CONTINUOUS: "time-continuous", "Apple 7.3", "The decode time of a segment is where the one before ended.";

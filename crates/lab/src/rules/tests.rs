@@ -179,6 +179,27 @@ fn servers_offer_the_same() {
     assert_eq!(judge.offered(1, &offer(&OFFER.replace("720p/", "/elsewhere/720p/"))), []);
     let found = judge.offered(2, &offer(&OFFER.replace("BANDWIDTH=9", "BANDWIDTH=8")));
     assert_eq!(names(&found), [OFFER_EQUAL.name].into());
+    assert_eq!(judge.offered(3, &steered()), [], "the ways to other servers are no other offer");
+}
+
+/// The offer on two pathways.
+fn steered() -> Multivariant {
+    let lines = OFFER.replace("\"audio\"\n", "\"audio\",PATHWAY-ID=\"one\"\n");
+    let (_, ways) = lines.split_once("SEGMENTS\n").unwrap();
+    let other = ways.replace("\"one\"", "\"two\"").replace("GROUP-ID=\"audio\"", "GROUP-ID=\"two\"");
+    offer(&(lines.clone() + &other.replace("AUDIO=\"audio\"", "AUDIO=\"two\"")))
+}
+
+#[test]
+fn pathways_offer_the_same() {
+    let steered = steered();
+    assert_eq!(steered.pathways(), ["one", "two"]);
+    assert_eq!(offer::findings(&steered), []);
+    assert_eq!(steered.on(Some("one")), steered.on(Some("two")));
+    let mut unequal = steered;
+    unequal.variants[1].bandwidth = 8;
+    unequal.variants[1].average = Some(8);
+    assert_eq!(names(&offer::findings(&unequal)), [OFFER_EQUAL.name].into());
 }
 
 /// What a server gave: its number, the rendition, the second of the request, the text.

@@ -66,6 +66,11 @@ impl Url {
         }
     }
 
+    /// Whether `other` is on the same server.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.split().0 == other.split().0
+    }
+
     /// The path of `other` below the folder of this one, or its whole path: the name of the same resource on
     /// every server.
     pub fn name_of(&self, other: &Self) -> String {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     player::Policy,
-    playlist::{Media, Playlist, Segment},
+    playlist::{Media, Multivariant, Playlist, Segment},
     rules::{
         KEPT_AFTER_REMOVAL, LISTED_IS_THERE, READABLE,
         answer::{self, Kind},
@@ -62,6 +62,8 @@ impl Viewer {
             None => return,
             Some(Playlist::Media(_)) => vec![(url.name_of(url), url.clone())],
             Some(Playlist::Multivariant(offer)) => {
+                self.reporter.say(answer.seen, url.as_str(), What::Offer(offer.clone())).await;
+                let offer = here(url, &offer);
                 let uris = offer.variants.iter().map(|variant| variant.uri.as_str());
                 let uris =
                     uris.chain(offer.renditions.iter().filter_map(|rendition| rendition.uri.as_deref()));
@@ -77,7 +79,6 @@ impl Viewer {
                         Err(error) => self.find(url, READABLE.broken(error.to_string())).await,
                     }
                 }
-                self.reporter.say(answer.seen, url.as_str(), What::Offer(offer)).await;
                 renditions
             }
         };
@@ -151,6 +152,18 @@ impl Viewer {
             sleep(pause).await;
         }
     }
+}
+
+/// What this server offers of itself: a player is on one pathway at a time, and it is this server that is judged. Where
+/// no pathway leads to it, as behind a proxy, the first is as good as any.
+fn here(url: &Url, offer: &Multivariant) -> Multivariant {
+    let leads_here = |pathway: &str| {
+        let mut variants = offer.variants.iter().filter(|v| v.pathway.as_deref() == Some(pathway));
+        variants.any(|variant| url.join(&variant.uri).is_ok_and(|other| url.is_beside(&other)))
+    };
+    let pathways = offer.pathways();
+    let ours = pathways.iter().copied().find(|pathway| leads_here(pathway));
+    offer.on(ours.or_else(|| pathways.first().copied()))
 }
 
 /// Reloads one media playlist.

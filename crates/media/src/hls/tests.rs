@@ -72,7 +72,11 @@ fn second_opinion(text: &str) -> Vec<hls::Tag<'_>> {
 }
 
 fn multivariant(snapshot: &Snapshot) -> String {
-    super::multivariant(snapshot.tracks())
+    steered(snapshot, &Pathways::default())
+}
+
+fn steered(snapshot: &Snapshot, pathways: &Pathways) -> String {
+    super::multivariant(&snapshot.record.signal, snapshot.tracks(), pathways)
 }
 
 fn media(snapshot: &Snapshot, name: &str) -> Option<String> {
@@ -106,6 +110,34 @@ fn a_multivariant_playlist_of_pictures_and_sound() {
     let seen: Vec<_> = variants.iter().map(|v| (v.bandwidth(), v.codecs(), v.audio())).collect();
     assert_eq!(seen[0], (3_128_000, Some("avc1.64001f,mp4a.40.2"), Some("audio")));
     assert_eq!(seen.len(), 2);
+}
+
+#[test]
+fn a_multivariant_playlist_of_two_pathways() {
+    let snapshot = snapshot(&[(0, vec![hd("ef56", PAL), sound("audio")])], 0, 3, None);
+    let urls = ["http://one:8000", "https://two.example/live"].map(|url| url.parse().unwrap());
+    let text = steered(&snapshot, &Pathways::new(urls));
+    let expected = "\
+#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-CONTENT-STEERING:SERVER-URI=\"steering.json\",PATHWAY-ID=\"origin1\"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio-origin1\",NAME=\"audio\",LANGUAGE=\"und\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"http://one:8000/live01/audio/playlist.m3u8\"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio-origin2\",NAME=\"audio\",LANGUAGE=\"und\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"https://two.example/live/live01/audio/playlist.m3u8\"
+#EXT-X-STREAM-INF:BANDWIDTH=3128000,AVERAGE-BANDWIDTH=3128000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO=\"audio-origin1\",PATHWAY-ID=\"origin1\"
+http://one:8000/live01/720p/playlist.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=3128000,AVERAGE-BANDWIDTH=3128000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO=\"audio-origin2\",PATHWAY-ID=\"origin2\"
+https://two.example/live/live01/720p/playlist.m3u8
+";
+    assert_eq!(text, expected);
+    let tags = second_opinion(&text);
+    let pathways =
+        tags.iter().filter_map(|t| if let hls::Tag::StreamInf(v) = t { v.pathway_id() } else { None });
+    assert_eq!(pathways.collect::<Vec<_>>(), ["origin1", "origin2"]);
+    let steering =
+        tags.iter().find_map(|t| if let hls::Tag::ContentSteering(s) = t { Some(s) } else { None });
+    let steering = steering.map(|s| (s.server_uri(), s.pathway_id()));
+    assert_eq!(steering, Some(("steering.json", Some("origin1"))));
 }
 
 #[test]

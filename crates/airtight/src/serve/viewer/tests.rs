@@ -1,3 +1,4 @@
+use airtight_media::pathway::Pathways;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
@@ -40,6 +41,7 @@ const TABLE: &[Row] = &[
     ("/live01", 308, TEXT, "no-store", "", None),
     ("/unknown/720p/12.m4s", 404, TEXT, "max-age=1", "", None),
     ("/declared/playlist.m3u8", 503, TEXT, "no-store", "", None),
+    ("/live01/steering.json", 404, TEXT, "max-age=1", "", None),
     ("/declared/720p/playlist.m3u8", 503, TEXT, "no-store", "", None),
     ("/declared/720p/12.m4s", 503, TEXT, "no-store", "", None),
     ("/live01/playlist.m3u8", 200, PLAYLIST_TYPE, "max-age=1", "*", None),
@@ -236,6 +238,26 @@ fn a_page_of_another_site_may_ask_and_nobody_may_write() {
             assert_eq!(header(&refused, "allow"), "GET, HEAD, OPTIONS");
         }
     }
+}
+
+#[tokio::test]
+async fn viewers_of_a_system_with_pathways_are_told_the_order() {
+    let urls = ["http://one:8000", "http://two:8001"].map(|url| url.parse().unwrap());
+    let board = Board::with_pathways(Pathways::new(urls));
+    board.declare(&"live01".parse().unwrap());
+    let mut orders = Vec::new();
+    for order in [None, Some(vec![1, 0])] {
+        order.into_iter().for_each(|order| board.steer(order));
+        let request = Request::get("/live01/steering.json?_HLS_pathway=origin1&_HLS_throughput=5");
+        let got = answer(&board, &Overload::default(), &request.body(()).unwrap()).unwrap();
+        assert_eq!(header(&got, "content-type"), "application/vnd.apple.steering-list");
+        assert_eq!(header(&got, "cache-control"), "no-store");
+        assert_eq!(header(&got, "access-control-allow-origin"), "*");
+        let body = got.into_body().collect().await.unwrap().to_bytes();
+        let manifest: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        orders.push(manifest["PATHWAY-PRIORITY"].to_string());
+    }
+    assert_eq!(orders, [r#"["origin1","origin2"]"#, r#"["origin2","origin1"]"#]);
 }
 
 #[test]

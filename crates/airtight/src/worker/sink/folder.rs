@@ -14,6 +14,7 @@ use airtight_media::{
     hls,
     holding::{Piece, Place},
     id::{Lineage, SignalName, TrackName},
+    pathway::Pathways,
     record::{Era, Record, Track},
 };
 use bytes::Bytes;
@@ -82,7 +83,7 @@ impl Folder {
         let complete = tracks.iter().all(|t| self.listed.contains_key(&(lineage.clone(), t.name.clone())));
         if known.is_none() && complete {
             let place = Place::LineagePlaylist(signal.clone(), lineage.clone());
-            texts.push((place, hls::multivariant(tracks)));
+            texts.push((place, hls::multivariant(signal, tracks, &Pathways::default())));
         }
         texts
     }

@@ -11,6 +11,7 @@ use crate::{
     grid::Number,
     hls,
     id::TrackName,
+    pathway::Pathways,
     window::{Made, Snapshot},
 };
 
@@ -146,7 +147,10 @@ impl Rules {
                 allowed_change(before, text, about);
             }
         }
-        let all = (hls::multivariant(snapshot.tracks()), texts.clone());
+        let all = (
+            hls::multivariant(&snapshot.record.signal, snapshot.tracks(), &Pathways::default()),
+            texts.clone(),
+        );
         let known = self.at_edge.entry((snapshot.edge, snapshot.ended())).or_insert_with(|| all.clone());
         assert_eq!(*known, all, "replicas differ {about}");
         while self.at_edge.len() > 64 {
