@@ -95,6 +95,8 @@ impl Process {
 pub struct System {
     folder: TempDir,
     parts: &'static [&'static str],
+    /// Further flags of `airtight up`.
+    flags: &'static [&'static str],
     up: Option<Child>,
     ports: BTreeMap<String, u16>,
     seen: Vec<Process>,
@@ -117,14 +119,24 @@ impl System {
 
     /// The whole system, on the generated programme.
     pub fn start_whole() -> Self {
+        Self::start_whole_with(&[])
+    }
+
+    fn start_whole_with(flags: &'static [&'static str]) -> Self {
         let mut system = Self::in_new_folder(&ALL);
+        system.flags = flags;
         system.supervise();
         system
     }
 
     /// The whole system, once every server lists some media of every track.
     pub fn start_on_the_air() -> Self {
-        let system = Self::start_whole();
+        Self::start_on_the_air_with(&[])
+    }
+
+    /// The same, with further flags.
+    pub fn start_on_the_air_with(flags: &'static [&'static str]) -> Self {
+        let system = Self::start_whole_with(flags);
         for (server, track) in SERVERS.iter().flat_map(|server| TRACKS.map(|track| (*server, track))) {
             let url = system.url(server, &format!("{track}/playlist.m3u8"));
             within(ON_THE_AIR, &format!("{server} has {track}"), || {
@@ -136,7 +148,7 @@ impl System {
 
     fn in_new_folder(parts: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, parts, up: None, ports: BTreeMap::new(), seen: Vec::new() }
+        Self { folder, parts, flags: &[], up: None, ports: BTreeMap::new(), seen: Vec::new() }
     }
 
     /// Starts a supervisor and waits until the system answers.
@@ -184,7 +196,7 @@ impl System {
         let only = self.parts.join(",");
         let mut args = vec!["up", "--only", &only];
         args.extend(PORTS.iter().flat_map(|flag| [*flag, "0"]));
-        args.extend(flags);
+        args.extend(self.flags.iter().chain(flags));
         // A group of its own, as a terminal gives it.
         let mut up = airtight_in(self.folder.path(), &args);
         let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();

@@ -12,16 +12,25 @@ use super::{
     system::{SERVERS, System},
 };
 
-/// Watches all servers for so many seconds, and does something once each has a viewer; what was found, one line
-/// each.
+/// What a watch came to.
+pub struct Watched {
+    /// What was found, one line each.
+    pub faults: Vec<String>,
+    /// The figures of each server.
+    pub servers: Vec<serde_json::Value>,
+}
+
+/// Watches all servers for so many seconds, with further flags, and does something once each has a viewer.
 pub fn watch(
     system: &mut System,
     seconds: u64,
+    flags: &[&str],
     during: impl FnOnce(&mut System) -> Vec<String>,
-) -> Vec<String> {
+) -> Watched {
     let urls = SERVERS.map(|server| system.url(server, "playlist.m3u8"));
     let mut watch = airtight(&["watch", "--frames", "--player", "recommended", "--json", "--seconds"]);
-    let mut watch = watch.arg(seconds.to_string()).args(&urls).stdout(Stdio::piped()).spawn().unwrap();
+    let mut watch =
+        watch.arg(seconds.to_string()).args(flags).args(&urls).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
     let (mut viewers, mut faults, mut report) = (0, Vec::new(), None);
@@ -38,7 +47,8 @@ pub fn watch(
     }
     let status = watch.wait().unwrap();
     let report = report.expect("the report is the last line");
-    for server in report["servers"].as_array().unwrap() {
+    let servers = report["servers"].as_array().unwrap().clone();
+    for server in &servers {
         let played = server["played_ms"].as_u64().unwrap();
         let frames = server["frames"]["frames"].as_u64().unwrap();
         // Two pictures of 25 frames per second; the first segments take a moment.
@@ -50,5 +60,5 @@ pub fn watch(
     if !status.success() {
         faults.push(format!("watch ends with {status}: {report}"));
     }
-    faults
+    Watched { faults, servers }
 }

@@ -61,6 +61,8 @@ pub(super) enum What {
         fault: Fault,
         fatal: bool,
     },
+    /// A segment that had left its playlist was asked for.
+    Removed,
     Finding(Finding),
     Frames(Shown),
 }
@@ -172,6 +174,7 @@ impl Desk {
                 viewer.server.fatal += u64::from(fatal);
                 tell(&Line::Fault { at_ms: whole_millis(at), place: place.to_owned(), fault, fatal });
             }
+            What::Removed => viewer.server.removed += 1,
             What::Finding(finding) => return vec![finding],
             What::Frames(shown) => {
                 let before = viewer.server.frames.unwrap_or_default();
@@ -259,7 +262,8 @@ impl Viewer {
 
     fn report(self) -> Server {
         let sum = |of: fn(&Continuity) -> Duration| {
-            whole_millis(self.tracks.values().map(|track| of(&track.continuity)).sum())
+            let each = self.tracks.values().map(|track| of(&track.continuity));
+            whole_millis(each.fold(Duration::ZERO, Duration::saturating_add))
         };
         Server {
             slate_ms: whole_millis(self.tracks.values().map(|track| track.slate).max().unwrap_or_default()),

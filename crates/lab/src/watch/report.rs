@@ -62,6 +62,8 @@ pub struct Server {
     pub bytes: u64,
     /// Segments that were loaded.
     pub segments: u64,
+    /// Segments that had left a playlist and were asked for once more, just before they may be gone.
+    pub removed: u64,
     /// Requests that failed.
     pub faults: u64,
     /// Requests that failed once too often for the player.
@@ -150,7 +152,7 @@ fn or_none(figure: Option<impl fmt::Display>) -> String {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, segments, answers, faults, fatal, noticed, .. } = self;
+        let Self { url, segments, removed, answers, faults, fatal, noticed, .. } = self;
         let (smallest, latency) = (or_none(noticed.smallest_buffer_ms), or_none(noticed.latency_ms));
         let Noticed { played_ms, stalls, stall_ms, skipped_ms, .. } = noticed;
         writeln!(f, "{url}")?;
@@ -159,7 +161,7 @@ impl fmt::Display for Server {
         let delay = self.edge_delay_ms.map(|Delay { least, most }| format!("{least} to {most}"));
         writeln!(
             f,
-            "  {segments} segments, {answers} answers, {faults} faults, {fatal} fatal; listed {} after their end",
+            "  {segments} segments, {removed} after their removal, {answers} answers, {faults} faults, {fatal} fatal; listed {} after their end",
             or_none(delay)
         )?;
         let Self { slate_ms, discontinuities, gap_ms, overlap_ms, .. } = self;

@@ -241,10 +241,12 @@ async fn probe(viewer: Viewer, playlist: Url, due: Due) {
     sleep(moment.saturating_sub(viewer.clock.now())).await;
     let Ok(url) = playlist.join(&due.uri) else { return };
     let patience: &Policy = &viewer.options.player.segment;
-    if let Ok(answer) = viewer.client.get(&url, Kind::Segment, patience).await
-        && answer.head.status != 200
-        && answer.seen < due.until
-    {
+    let Ok(answer) = viewer.client.get(&url, Kind::Segment, patience).await else { return };
+    if answer.seen >= due.until {
+        return;
+    }
+    viewer.reporter.say(answer.seen, url.as_str(), What::Removed).await;
+    if answer.head.status != 200 {
         let (number, status) = (due.number, answer.head.status);
         viewer.find(&url, KEPT_AFTER_REMOVAL.broken(format!("number {number}: status {status}"))).await;
     }
