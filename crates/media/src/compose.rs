@@ -10,6 +10,7 @@
 //! - Replicas that see the same sources choose the same lineage.
 
 mod arrival;
+mod content;
 mod due;
 mod event;
 mod fetches;
@@ -157,10 +158,13 @@ impl Composer {
                     self.arrivals.filled(record, number, at, deadline(record), now);
                 }
             }
-            Line::Held { piece, age_ms, .. } => {
+            Line::Held { piece, age_ms, health, .. } => {
                 let at = self.millis().saturating_sub_unsigned(age_ms);
                 if let (Piece::Segment { lineage, track, number }, Some(record)) = (&piece, &self.record) {
-                    self.arrivals.arrived(record, lineage, track, *number, at);
+                    let turned = self.arrivals.arrived(record, lineage, track, *number, at, health);
+                    if let Some(health) = turned {
+                        self.decided(Decision::Turned(*number, lineage.clone(), health));
+                    }
                 }
                 self.sources.holds(source, piece);
             }
@@ -342,7 +346,7 @@ impl Composer {
     /// while its copy may still come in its usual time, then whatever there is.
     fn fetch_media(&mut self, record: &Record, number: Number) {
         let Some(era) = record.era(number) else { return };
-        let mut lineages = self.arrivals.ranked(record, self.millis());
+        let mut lineages = self.arrivals.ranked(record, number, self.millis());
         let lead_until = self.lead_until(record, number);
         let any = lead_until.is_some_and(|until| until <= self.millis());
         if !any {

@@ -18,6 +18,8 @@ pub struct Figures {
     pub corrupt: Counter,
     /// Changes of the lineage that is shown.
     pub leads: Counter,
+    /// Lineages whose content turned black, frozen or silent.
+    pub turned_bad: Counter,
     /// Fetches that brought nothing.
     pub fetches_failed: Counter,
 }
@@ -32,6 +34,11 @@ impl Figures {
         counter("segments_replaced", "Segments whose slate gave way to late media", &self.replaced);
         counter("copies_corrupt", "Copies that did not pass the check", &self.corrupt);
         counter("lead_changes", "Changes of the lineage that is shown", &self.leads);
+        counter(
+            "contents_turned_bad",
+            "Times that a lineage turned black, frozen or silent",
+            &self.turned_bad,
+        );
         counter("fetches_failed", "Fetches of media that brought nothing", &self.fetches_failed);
     }
 
@@ -54,6 +61,11 @@ impl Figures {
                 info!("{signal}: {decision}");
                 return;
             }
+            Decision::Turned(_, _, health) if health.is_healthy() => {
+                info!("{signal}: {decision}");
+                return;
+            }
+            Decision::Turned(..) => drop(self.turned_bad.inc()),
             Decision::Filled(..) => drop(self.filled.inc()),
             Decision::Corrupt { from, .. } => {
                 self.corrupt.inc();

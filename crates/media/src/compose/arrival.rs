@@ -6,8 +6,10 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use super::content::Words;
 use crate::{
     grid::Number,
+    health::Health,
     id::{Lineage, TrackName},
     record::{Era, Record},
 };
@@ -30,6 +32,8 @@ struct Run {
     tracks: BTreeMap<Number, BTreeMap<TrackName, i64>>,
     /// When numbers were whole.
     whole: BTreeMap<Number, i64>,
+    /// What it says of their content.
+    words: Words,
     /// The median of what it delivered in step.
     phase: Option<i64>,
     /// Whole numbers within half a segment of that.
@@ -40,8 +44,8 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let (tracks, whole) = (BTreeMap::new(), BTreeMap::new());
-        Self { tracks, whole, phase: None, steady: 0, last: i64::MIN }
+        let (tracks, whole, words) = (BTreeMap::new(), BTreeMap::new(), Words::default());
+        Self { tracks, whole, words, phase: None, steady: 0, last: i64::MIN }
     }
 
     fn newest(&self) -> Option<(Number, i64)> {
@@ -65,6 +69,8 @@ impl Run {
             let oldest = self.tracks.pop_first();
             self.whole.remove(&oldest.map_or(number, |(n, _)| n));
         }
+        let oldest = self.tracks.first_key_value();
+        self.words.forget_before(oldest.map_or(number, |(n, _)| *n));
     }
 
     /// Numbers that came more than a segment later than others (a backfill, or a packager that
@@ -94,7 +100,8 @@ impl Arrivals {
         self.runs.values().map(|r| r.tracks.len() + r.whole.len()).sum()
     }
 
-    /// A source had the segment `at` this time; the earliest source counts.
+    /// A source had the segment `at` this time, of this health; the earliest source counts. What the content of
+    /// the whole number is, if it is not as before.
     pub(super) fn arrived(
         &mut self,
         record: &Record,
@@ -102,18 +109,22 @@ impl Arrivals {
         track: &TrackName,
         number: Number,
         at: i64,
-    ) {
-        let Some(era) = record.era(number) else { return };
+        health: Health,
+    ) -> Option<Health> {
+        let era = record.era(number)?;
         let run = self.runs.entry(lineage.clone()).or_insert_with(Run::new);
         let phase = at.saturating_sub(end(record, number));
         // The time of a run does not jump: whoever says so is wrong.
         let far = duration(record) * FAR;
         if run.phase.is_some_and(|usual| phase < usual.saturating_sub(far)) {
-            return;
+            return None;
         }
         run.arrived(era, track, number, at);
         run.learn(record);
+        let is_whole = run.whole.contains_key(&number);
+        let turned = run.words.say(number, health, is_whole);
         self.forget(record);
+        turned
     }
 
     fn forget(&mut self, record: &Record) {
@@ -179,11 +190,14 @@ impl Arrivals {
         both.is_some_and(|(phase, reference)| is_near(record, phase, reference))
     }
 
-    /// All lineages, best first: healthy, then the lowest worker name, then the newest.
-    pub(super) fn ranked(&self, record: &Record, now: i64) -> Vec<Lineage> {
+    /// All lineages for `number`, best first: those that deliver in time, of these those with good content, then
+    /// the lowest worker name, then the newest.
+    pub(super) fn ranked(&self, record: &Record, number: Number, now: i64) -> Vec<Lineage> {
         let whole = self.runs.iter().filter(|(_, run)| !run.whole.is_empty());
         let well = |run: &Run| run.is_healthy(record, now) && self.is_in_step(record, run);
-        let mut ranked: Vec<_> = whole.map(|(l, run)| (!well(run), l)).collect();
+        let timely: Vec<_> = self.runs.values().filter(|run| well(run)).map(|run| &run.words).collect();
+        let sick = |run: &Run| (!well(run), run.words.is_in_trouble(number, &timely));
+        let mut ranked: Vec<_> = whole.map(|(l, run)| (sick(run), l)).collect();
         ranked.sort_by_key(|(sick, l)| (*sick, l.worker(), Reverse(l.start())));
         ranked.into_iter().map(|(_, l)| l.clone()).collect()
     }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     grid::Number,
+    health::Health,
     holding::{Line, Piece},
     id::{Lineage, TrackName},
     record::RecordError,
@@ -85,6 +86,9 @@ pub enum Decision {
     /// Another lineage than before.
     #[error("from number {0} on the media of lineage {1} are used")]
     Lead(Number, Lineage),
+    /// The content of a lineage turned bad, or good again.
+    #[error("from number {0} on the content of lineage {1} is {2}")]
+    Turned(Number, Lineage, Health),
     /// A copy that does not pass the check.
     #[error("the copy of {path} can't be used: {reason}")]
     Corrupt {

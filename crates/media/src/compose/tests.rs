@@ -1,6 +1,7 @@
 //! The composer in simulation: whole worlds in virtual time, random and seeded.
 
 mod alone;
+mod content;
 mod rules;
 mod studio;
 mod world;

@@ -16,22 +16,22 @@ use crate::{
 };
 
 const SOURCE: SourceId = SourceId(0);
-const FIRST: Number = Number(10);
+pub(super) const FIRST: Number = Number(10);
 
-fn at(millis: u64) -> Duration {
+pub(super) fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-struct Alone {
-    composer: Composer,
+pub(super) struct Alone {
+    pub(super) composer: Composer,
     studio: Studio,
-    record: Record,
-    lineage: Lineage,
+    pub(super) record: Record,
+    pub(super) lineage: Lineage,
     corrupt: usize,
 }
 
 impl Alone {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut studio = Studio::new();
         let record = studio.record(FIRST, Ladder::Picture);
         let policy = Policy { window_millis: 20_000, settle: at(800) };
@@ -39,12 +39,12 @@ impl Alone {
         Self { composer, studio, record, lineage: "a-7".parse().unwrap(), corrupt: 0 }
     }
 
-    fn say(&mut self, line: Line, now: u64) {
+    pub(super) fn say(&mut self, line: Line, now: u64) {
         self.composer.handle(Event::Says(SOURCE, line), at(now));
     }
 
     /// Tells all: the record, init and slate, and the first number.
-    fn list(&mut self, now: u64) {
+    pub(super) fn list(&mut self, now: u64) {
         self.say(Line::Reset, now);
         self.say(Line::Record { record: self.record.clone() }, now);
         for line in openings(&self.record, &self.lineage, self.record.first) {
@@ -55,18 +55,14 @@ impl Alone {
     }
 
     fn holds(&mut self, number: Number, now: u64) {
+        self.holds_of(number, Health::Healthy, now);
+    }
+
+    pub(super) fn holds_of(&mut self, number: Number, health: Health, now: u64) {
         let track = self.record.eras[0].tracks[0].name.clone();
         let piece = Piece::Segment { lineage: self.lineage.clone(), track, number };
-        self.say(
-            Line::Held {
-                signal: self.record.signal.clone(),
-                piece,
-                length: 1,
-                age_ms: 0,
-                health: Health::Healthy,
-            },
-            now,
-        );
+        let signal = self.record.signal.clone();
+        self.say(Line::Held { signal, piece, length: 1, age_ms: 0, health }, now);
     }
 
     /// The fetches that are wanted now.
@@ -88,7 +84,7 @@ impl Alone {
         wanted[0].clone()
     }
 
-    fn answer(&mut self, (ticket, piece): &(Ticket, Piece), now: u64) {
+    pub(super) fn answer(&mut self, (ticket, piece): &(Ticket, Piece), now: u64) {
         let track = &self.record.eras[0].tracks[0];
         let bytes = match piece {
             Piece::Init { .. } => self.studio.init(track.init),
@@ -250,10 +246,10 @@ fn the_newest_lineage_is_known_however_many_came_before() {
         let lineage = Lineage::new("a".parse().unwrap(), run);
         let (number, at) = (FIRST.plus(run), i64::try_from(run * 2000).unwrap());
         for track in &record.eras[0].tracks {
-            arrivals.arrived(&record, &lineage, &track.name, number, at);
+            arrivals.arrived(&record, &lineage, &track.name, number, at, Health::Healthy);
         }
         arrivals.observe(&record, at, true);
-        assert_eq!(arrivals.ranked(&record, at).first(), Some(&lineage));
+        assert_eq!(arrivals.ranked(&record, number, at).first(), Some(&lineage));
     }
 }
 

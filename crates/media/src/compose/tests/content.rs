@@ -1,0 +1,116 @@
+//! Two lineages of one programme, and what is shown of them while the content of one or of both is bad.
+
+use super::{
+    alone::{Alone, FIRST, at},
+    world::openings,
+};
+use crate::{
+    compose::{Action, Decision},
+    grid::Number,
+    health::Health,
+    id::Lineage,
+    window::Made,
+};
+
+/// What became of a run of numbers.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Who made each number from the first on, by the first letter of the worker; `-` for slate.
+    shown: String,
+    /// Changes of the lead, and of contents, as they are logged.
+    said: Vec<String>,
+}
+
+/// Plays a number for each pair of `words`: a's, told 100 ms after the number's end, and b's, told `later` ms
+/// after that.
+fn play(words: &[(Health, Health)], later: u64) -> Outcome {
+    let (mut alone, mut outcome) = (Alone::new(), Outcome::default());
+    let lineages: [Lineage; 2] = ["a-7", "b-8"].map(|name| name.parse().unwrap());
+    alone.list(1000);
+    alone.lineage = lineages[1].clone();
+    for line in openings(&alone.record.clone(), &lineages[1], FIRST) {
+        alone.say(line, 1000);
+    }
+    alone.holds_of(FIRST, Health::Healthy, 1000 + later);
+    let mut now = 1000 + later;
+    for (number, (a, b)) in (1..).zip(words) {
+        let ends = 900 + number * 2000;
+        for (lineage, health, when) in [(0, *a, ends + 100), (1, *b, ends + 100 + later)] {
+            pass(&mut alone, &mut outcome, now..when);
+            now = when;
+            alone.lineage = lineages[lineage].clone();
+            alone.holds_of(FIRST.plus(number), health, when);
+        }
+    }
+    pass(&mut alone, &mut outcome, now..now + 1500);
+    outcome
+}
+
+/// Lets time pass, and answers what is asked for at once.
+fn pass(alone: &mut Alone, outcome: &mut Outcome, time: std::ops::Range<u64>) {
+    for now in time.step_by(10) {
+        alone.composer.tick(at(now));
+        while let Some(action) = alone.composer.poll() {
+            match action {
+                Action::Fetch { ticket, piece, .. } => alone.answer(&(ticket, piece), now),
+                Action::Publish(snapshot) => {
+                    let made = snapshot.slots.iter().flat_map(|slot| slot.tracks.values());
+                    let letter = |made: &Made| match made {
+                        Made::By(lineage) => lineage.worker().as_str().to_owned(),
+                        Made::Slate => "-".to_owned(),
+                    };
+                    outcome.shown = made.map(|media| letter(&media.made)).collect();
+                }
+                Action::Decided(decision @ (Decision::Lead(..) | Decision::Turned(..))) => {
+                    outcome.said.push(decision.to_string());
+                }
+                Action::Decided(_) => {}
+            }
+        }
+    }
+}
+
+const GOOD: Health = Health::Healthy;
+const BAD: Health = Health::Frozen;
+
+#[test]
+fn the_lead_gives_way_at_the_first_bad_number_and_returns_once() {
+    let mut words = vec![(GOOD, GOOD); 12];
+    for number in [2, 3, 4] {
+        words[number - 1].0 = BAD;
+    }
+    for later in [0, 60, 300] {
+        let outcome = play(&words, later);
+        assert_eq!(outcome.shown, "aabbbbbbbbaaa", "b {later} ms later");
+        let turned = |n, lineage, health| {
+            let number = Number(FIRST.0 + n);
+            [
+                format!("from number {number} on the content of lineage {lineage} is {health}"),
+                format!("from number {number} on the media of lineage {lineage} are used"),
+            ]
+        };
+        let [bad, _] = turned(2, "a-7", "frozen");
+        let [good, _] = turned(5, "a-7", "healthy");
+        let [[_, first], [_, other], [_, back]] =
+            [turned(0, "a-7", ""), turned(2, "b-8", ""), turned(10, "a-7", "")];
+        assert_eq!(outcome.said, [first, bad, other, good, back], "b {later} ms later");
+    }
+}
+
+#[test]
+fn a_programme_that_is_rightly_bad_changes_nothing() {
+    let mut words = vec![(GOOD, GOOD); 8];
+    for number in [3, 4, 5, 6] {
+        words[number - 1] = (BAD, BAD);
+    }
+    for later in [0, 60, 300] {
+        assert_eq!(play(&words, later).shown, "aaaaaaaaa", "b {later} ms later");
+    }
+}
+
+#[test]
+fn bad_content_is_better_than_slate() {
+    let words = [(GOOD, GOOD), (BAD, BAD), (BAD, GOOD)];
+    // b's copies come long after the deadline.
+    assert_eq!(play(&words, 1500).shown.replace('b', "a"), "aaaa");
+}
