@@ -229,8 +229,7 @@ pub fn is_order(argument: &str) -> bool {
 /// origin, or if they listen on an address that stands for all: under which name viewers come is for the operator to say.
 fn pathways(system: &System, ports: &Ports) -> String {
     let way = |origin: Part| {
-        // A port that is still to be chosen is nowhere to go.
-        let port = *ports.get(&origin).filter(|port| **port != 0)?;
+        let port = *ports.get(&origin)?;
         let (public, via) = (url(system.host, port), system.via.get(&origin));
         Some(via.map_or_else(|| public.clone(), |via| format!("{public}={}", url(system.host, *via))))
     };
@@ -361,13 +360,8 @@ mod tests {
         system.host = IpAddr::from([0, 0, 0, 0]);
         assert_eq!(pathways(&system, &ports), "", "nobody can tell under which name");
         system.host = IpAddr::from([192, 0, 2, 1]);
-        for port in [Some(0), None] {
-            match port {
-                Some(port) => ports.insert(Part::Origin1, port),
-                None => ports.remove(&Part::Origin1),
-            };
-            assert_eq!(pathways(&system, &ports), "", "there is nothing to choose from");
-        }
+        ports.remove(&Part::Origin1);
+        assert_eq!(pathways(&system, &ports), "", "there is nothing to choose from");
     }
 
     #[test]

@@ -13,8 +13,10 @@ use crate::{discovery, log, origin, packager, reporter, worker};
 /// # Errors
 /// The first fault, in the words of the part that could not work.
 pub async fn check(system: &System, ports: &Ports) -> Result<(), SettingError> {
-    // Any number stands for a port that the machine has yet to choose.
-    let ports = ports.iter().map(|(&part, &port)| (part, port.max(1))).collect();
+    // Any number stands for a port that the machine has yet to choose, another one for each part.
+    let stood_in = ports.iter().zip(1_u16..);
+    let ports: Ports =
+        stood_in.map(|((&part, &port), other)| (part, if port == 0 { other } else { port })).collect();
     let given = |part: &Part| given(system, &ports, *part);
     for part in &system.parts {
         let Invocation { command, settings, .. } = given(part)?;
@@ -38,4 +40,22 @@ pub async fn check(system: &System, ports: &Ports) -> Result<(), SettingError> {
 fn given(system: &System, ports: &Ports, part: Part) -> Result<Invocation, SettingError> {
     let args = plan::arguments(system, ports, part, cli::reads);
     cli::parse(std::iter::once("airtight".to_owned()).chain(args).map(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{config::Settings, up::settings};
+
+    #[tokio::test]
+    async fn ports_that_the_machine_has_yet_to_choose_are_no_fault() {
+        let only = ("only", "reporter,server1,server2,origin1,origin2".to_owned());
+        let any = cli::PORTS.iter().map(|key| (*key, "0".to_owned()));
+        let flags = any.chain([only, ("input", "testsrc".to_owned())]).collect();
+        let asked = Settings::new("up", flags, BTreeMap::new(), "").unwrap();
+        let (system, ports) = settings::read(&asked).unwrap();
+        check(&system, &ports).await.unwrap();
+    }
 }
