@@ -21,10 +21,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with_sound_for(3)
+    }
+
+    /// Three seconds of pictures, and sound for fewer.
+    fn with_sound_for(seconds: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = "testsrc2=s=160x90:r=25:d=3";
+        let (source, sound) = ("testsrc2=s=160x90:r=25:d=3", format!("sine=440:d={seconds}"));
         let mut ffmpeg = Command::new("ffmpeg");
-        ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=440:d=3"]);
+        ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", &sound]);
         ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast"]).arg(folder.path().join("input.mp4"));
         assert!(ffmpeg.status().unwrap().success());
         Self { folder }
@@ -94,6 +99,30 @@ fn a_dead_or_frozen_encoder_is_followed_by_another_lineage() {
     worker.line("no media has come for");
     worker.kill();
     lineages.iter().for_each(|lineage| plays(lineage));
+}
+
+#[test]
+fn sound_that_ends_before_the_pictures_is_filled_within_one_life() {
+    let bench = Bench::with_sound_for(1);
+    let worker = bench.start();
+    let lineage = eventually("a lineage plays", || bench.lineages().pop());
+    let [pictures, sound] = ["90p", "audio"].map(|track| lineage.join(track).join("playlist.m3u8"));
+    let first = eventually("a segment is there", || numbers(&sound).first().copied());
+    // Four showings: what lacks sound in one is filled once the next begins.
+    let made = eventually("twelve numbers have sound", || Some(numbers(&sound)).filter(|n| n.len() >= 12));
+    let shown = numbers(&pictures);
+    assert_eq!(made, (first..first + made.len() as u64).collect::<Vec<_>>(), "no hole");
+    assert!(shown.last() <= Some(&(first + made.len() as u64 + 5)), "pictures {shown:?}, sound {made:?}");
+    assert_eq!(bench.lineages().len(), 1);
+    assert!(!worker.log().iter().any(|line| line.contains("started anew")), "{:?}", worker.log());
+    worker.kill();
+    plays(&lineage);
+}
+
+/// The numbers that a playlist lists.
+fn numbers(playlist: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(playlist).unwrap_or_default();
+    text.lines().filter_map(|line| line.strip_suffix(".m4s")?.parse().ok()).collect()
 }
 
 /// Plays all of a lineage that is over.
