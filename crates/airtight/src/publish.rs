@@ -4,6 +4,7 @@
 //! is asked, when, and what is published comes from the composers. The same in packager and origin.
 
 mod board;
+mod fetching;
 mod figures;
 #[cfg(test)]
 pub mod fixture;
@@ -22,12 +23,13 @@ use airtight_media::{
 };
 pub use board::{Board, Coding, Offer, Published, Signals, View};
 use bytes::Bytes;
+use fetching::Fetching;
 pub use figures::Figures;
-use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::future::BoxFuture;
 use leaving::Leaving;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -79,13 +81,11 @@ pub struct Desk {
     pub pulse: Pulse,
 }
 
-type Fetched = (SignalName, Ticket, anyhow::Result<Bytes>);
-
 struct Loop {
     desk: Desk,
     began: Instant,
     composers: BTreeMap<SignalName, Composer>,
-    fetches: FuturesUnordered<BoxFuture<'static, Fetched>>,
+    fetches: Fetching,
     leaving: Leaving,
     refused: bool,
 }
@@ -93,7 +93,7 @@ struct Loop {
 impl Desk {
     /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), FuturesUnordered::new());
+        let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), Fetching::default());
         let leaving = Leaving::default();
         let mut this = Loop { desk: self, began, composers, fetches, leaving, refused: false };
         while !stop.is_cancelled() {
@@ -186,7 +186,7 @@ impl Loop {
         let now = self.began.elapsed();
         if let Some(composer) = self.composers.get_mut(signal) {
             composer.handle(event, now);
-            carry_out(signal, composer, &self.desk, &self.fetches);
+            carry_out(signal, composer, &self.desk, &mut self.fetches);
         }
     }
 
@@ -194,28 +194,18 @@ impl Loop {
         let now = self.began.elapsed();
         for (signal, composer) in &mut self.composers {
             act(composer, now);
-            carry_out(signal, composer, &self.desk, &self.fetches);
+            carry_out(signal, composer, &self.desk, &mut self.fetches);
         }
     }
 }
 
-fn carry_out(
-    signal: &SignalName,
-    composer: &mut Composer,
-    desk: &Desk,
-    fetches: &FuturesUnordered<BoxFuture<'static, Fetched>>,
-) {
+fn carry_out(signal: &SignalName, composer: &mut Composer, desk: &Desk, fetches: &mut Fetching) {
     while let Some(action) = composer.poll() {
         match action {
             Action::Fetch { ticket, from, piece, budget } => {
-                let bytes = desk.media.fetch(from, signal, &piece);
-                let signal = signal.clone();
-                fetches.push(Box::pin(async move {
-                    let late = || anyhow::anyhow!("no answer within {budget:?}");
-                    let outcome = timeout(budget, bytes).await.unwrap_or_else(|_| Err(late()));
-                    (signal, ticket, outcome)
-                }));
+                fetches.start(signal, ticket, desk.media.fetch(from, signal, &piece), budget);
             }
+            Action::Cancel(ticket) => fetches.cancel(signal, ticket),
             Action::Publish(snapshot) => desk.board.publish(signal, snapshot),
             Action::Decided(decision) => {
                 let name = |source| desk.media.name(source);

@@ -70,7 +70,7 @@ pub(super) fn feed(bytes: &[u8]) {
                     composer.handle(event, now);
                 }
                 Action::Publish(snapshot) => viewer.sees(snapshot),
-                Action::Decided(_) => {}
+                Action::Cancel(_) | Action::Decided(_) => {}
             }
         }
     }

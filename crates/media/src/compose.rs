@@ -15,7 +15,9 @@ mod due;
 mod event;
 mod fetches;
 mod openings;
+mod pace;
 mod sources;
+mod switches;
 mod timeline;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -29,12 +31,14 @@ use self::{
     fetches::Fetches,
     openings::Openings,
     sources::Sources,
+    switches::Switches,
     timeline::Timeline,
 };
 use crate::{
     check,
     grid::Number,
     holding::{Line, Piece},
+    id::Lineage,
     record::{Record, Track},
     window::{Made, Media, Snapshot},
 };
@@ -59,6 +63,7 @@ pub struct Composer {
     arrivals: Arrivals,
     openings: Openings,
     fetches: Fetches,
+    switches: Switches,
     timeline: Timeline,
     actions: VecDeque<Action>,
 }
@@ -77,6 +82,7 @@ impl Composer {
             arrivals: Arrivals::default(),
             openings: Openings::default(),
             fetches: Fetches::default(),
+            switches: Switches::default(),
             timeline: Timeline::default(),
             actions: VecDeque::new(),
         }
@@ -89,10 +95,14 @@ impl Composer {
             Event::Says(source, line) => self.says(source, line),
             Event::Down(source) => {
                 self.sources.down(source);
-                self.fetches.abandon(source);
+                self.abandon(source);
             }
             Event::Fetched(ticket, bytes) => self.fetched(ticket, &bytes),
-            Event::Failed(ticket) => self.fetches.failed(ticket, self.now),
+            Event::Failed(ticket) => {
+                if let Some(flight) = self.fetches.failed(ticket, self.now) {
+                    self.switches.lost(flight.from, &flight.piece, flight.since);
+                }
+            }
         }
         self.tick(now);
     }
@@ -109,6 +119,7 @@ impl Composer {
         self.fetch_past(&record);
         self.advance(&record);
         self.fetch_late(&record);
+        self.hedge(&record);
     }
 
     /// The next action, in order.
@@ -119,7 +130,11 @@ impl Composer {
     /// How many things it remembers: bounded, however long it runs.
     #[cfg(test)]
     fn held(&self) -> usize {
-        self.sources.len() + self.fetches.len() + self.arrivals.len() + self.actions.len()
+        self.sources.len()
+            + self.fetches.len()
+            + self.arrivals.len()
+            + self.switches.len()
+            + self.actions.len()
     }
 
     /// How many bytes of media it keeps: bounded, too.
@@ -146,6 +161,7 @@ impl Composer {
         match line {
             Line::Reset => {
                 self.sources.reset(source);
+                self.abandon(source);
                 self.fetches.forgive(source);
             }
             Line::Tick => self.sources.listed(source),
@@ -203,12 +219,23 @@ impl Composer {
     }
 
     fn fetched(&mut self, ticket: Ticket, bytes: &Bytes) {
-        let Some((source, piece)) = self.fetches.take(ticket) else { return };
+        let Some(flight) = self.fetches.take(ticket, self.now) else { return };
         let Some(record) = self.record.clone() else { return };
-        if let Err(reason) = self.admit(&record, &piece, bytes) {
-            let path = piece.path().unwrap_or_default();
-            self.fetches.corrupt(source, piece);
-            self.decided(Decision::Corrupt { from: source, path, reason });
+        if let Err(reason) = self.admit(&record, &flight.piece, bytes) {
+            let path = flight.piece.path().unwrap_or_default();
+            self.switches.lost(flight.from, &flight.piece, flight.since);
+            self.decided(Decision::Corrupt { from: flight.from, path, reason });
+            return self.fetches.corrupt(flight.from, flight.piece);
+        }
+        let overtaken = self.fetches.overtaken(&flight, self.now);
+        self.actions.extend(overtaken.into_iter().map(Action::Cancel));
+    }
+
+    /// What was asked of a source that is away is asked of others.
+    fn abandon(&mut self, source: SourceId) {
+        for (ticket, flight) in self.fetches.abandon(source) {
+            self.switches.lost(source, &flight.piece, flight.since);
+            self.actions.push_back(Action::Cancel(ticket));
         }
     }
 
@@ -264,8 +291,38 @@ impl Composer {
         // The first of several minima: the order stays, but for sources that may hang.
         let untried = untried.min_by_key(|(from, _)| self.fetches.is_suspect(*from, now));
         if let Some((from, piece)) = untried {
-            let ticket = self.fetches.start(from, piece.clone());
-            self.actions.push_back(Action::Fetch { ticket, from, piece, budget: budget(record) });
+            let ticket = self.fetches.start(from, piece.clone(), now);
+            self.ask(record, ticket, from, piece);
+        }
+    }
+
+    fn ask(&mut self, record: &Record, ticket: Ticket, from: SourceId, piece: Piece) {
+        if let (Some(after), Piece::Segment { track, number, .. }) =
+            (self.switches.asked(from, &piece, self.now), &piece)
+        {
+            self.decided(Decision::Switched { number: *number, track: track.clone(), after });
+        }
+        self.actions.push_back(Action::Fetch { ticket, from, piece, budget: budget(record) });
+    }
+
+    /// What takes longer than usual is asked of another holder, too; the first answer wins.
+    fn hedge(&mut self, record: &Record) {
+        for slow in self.fetches.slow(self.now) {
+            let Some((piece, troubled, since)) =
+                self.fetches.flight(slow).map(|f| (f.piece.clone(), f.from, f.since))
+            else {
+                continue;
+            };
+            let now = self.now;
+            let may_ask = |from: &SourceId| {
+                !self.fetches.in_flight_from(*from, &piece) && self.fetches.may_try(*from, &piece, now)
+            };
+            let holders = self.sources.holders(&piece).into_iter().filter(may_ask);
+            let Some(from) = holders.min_by_key(|from| self.fetches.is_suspect(*from, now)) else { continue };
+            let Some(ticket) = self.fetches.hedge(slow, from, now) else { return };
+            self.switches.lost(troubled, &piece, since);
+            self.decided(Decision::Hedged { from, path: piece.path().unwrap_or_default() });
+            self.ask(record, ticket, from, piece);
         }
     }
 
@@ -357,10 +414,22 @@ impl Composer {
                 let ranked = |lineage| self.sources.who_has(lineage, track, number);
                 let mut copies: Vec<_> = lineages.iter().flat_map(ranked).collect();
                 if any {
+                    self.note_late(record, &lineages, track, number);
                     copies.extend(self.sources.copies(track, number));
                 }
                 self.fetch_first(record, copies);
             }
+        }
+    }
+
+    /// Where nobody has the lead's copy of a number on air: it should be here by now.
+    fn note_late(&mut self, record: &Record, lineages: &[Lineage], track: &Track, number: Number) {
+        let (Some(lead), Some(_)) = (lineages.first(), self.moved) else { return };
+        let due = self.arrivals.due_from(record, lead, number, 0).and_then(|at| u64::try_from(at).ok());
+        if let Some(due) = due.map(Monotonic::from_millis).filter(|due| *due <= self.now)
+            && self.sources.who_has(lead, track, number).is_empty()
+        {
+            self.switches.late(lead, &track.name, number, due);
         }
     }
 
@@ -380,6 +449,7 @@ impl Composer {
         if let Some(lineage) = self.timeline.decide() {
             self.decided(Decision::Lead(number, lineage));
         }
+        self.switches.forget_before(number.next());
         if self.timeline.edge().is_some() {
             self.moved = Some(self.now);
         }

@@ -4,11 +4,17 @@ use airtight_media::{
     compose::{Decision, SourceId},
     id::SignalName,
 };
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use tracing::{info, warn};
+use prometheus_client::{
+    metrics::{counter::Counter, histogram::Histogram},
+    registry::Registry,
+};
+use tracing::{debug, info, warn};
+
+/// Upper bounds of the buckets of decision times, in seconds: half of every target duration that is usual is one.
+const SWITCHES: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0];
 
 /// Counters over all signals.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Figures {
     /// Segments shown as slate.
     pub filled: Counter,
@@ -22,6 +28,25 @@ pub struct Figures {
     pub turned_bad: Counter,
     /// Fetches that brought nothing.
     pub fetches_failed: Counter,
+    /// Fetches made beside a slow one.
+    pub hedged: Counter,
+    /// How long after a copy failed or was due another one was decided for.
+    pub switched: Histogram,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            filled: Counter::default(),
+            replaced: Counter::default(),
+            corrupt: Counter::default(),
+            leads: Counter::default(),
+            turned_bad: Counter::default(),
+            fetches_failed: Counter::default(),
+            hedged: Counter::default(),
+            switched: Histogram::new(SWITCHES),
+        }
+    }
 }
 
 impl Figures {
@@ -40,6 +65,9 @@ impl Figures {
             &self.turned_bad,
         );
         counter("fetches_failed", "Fetches of media that brought nothing", &self.fetches_failed);
+        counter("fetches_hedged", "Fetches of media made beside one that took long", &self.hedged);
+        let help = "From when a copy was asked for in vain, or usually comes, until another was decided for";
+        registry.register("copy_switch_seconds", help, self.switched.clone());
     }
 
     /// Counts and logs a decision; `name` is what people call a source.
@@ -54,6 +82,16 @@ impl Figures {
             Decision::Lead(..) => {
                 self.leads.inc();
                 info!("{signal}: {decision}");
+                return;
+            }
+            Decision::Hedged { from, .. } => {
+                self.hedged.inc();
+                debug!("{signal}: {decision}: {}", name(*from));
+                return;
+            }
+            Decision::Switched { after, .. } => {
+                self.switched.observe(after.as_secs_f64());
+                debug!("{signal}: {decision}");
                 return;
             }
             Decision::Replaced(..) => {

@@ -118,7 +118,7 @@ impl Origin {
                     self.composer.handle(Event::Fetched(ticket, bytes), now);
                 }
                 Action::Publish(snapshot) => published = Some(snapshot),
-                Action::Decided(_) => {}
+                Action::Cancel(_) | Action::Decided(_) => {}
             }
         }
         self.next += 1;

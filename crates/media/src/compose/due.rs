@@ -16,7 +16,11 @@ impl Composer {
         };
         let due = due.into_iter().flatten().filter_map(|at| u64::try_from(at).ok());
         let times = due.map(Monotonic::from_millis).chain([self.settled, self.backfilled]);
-        times.filter(|at| *at > self.now).chain(self.fetches.retry_after(self.now)).min()
+        times
+            .filter(|at| *at > self.now)
+            .chain(self.fetches.retry_after(self.now))
+            .chain(self.fetches.slow_after(self.now))
+            .min()
     }
 
     /// Until when the lead's copy of `number` is waited for: a while past its usual arrival, but

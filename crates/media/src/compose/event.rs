@@ -68,6 +68,8 @@ pub enum Action {
         /// How long it may take.
         budget: Duration,
     },
+    /// Break off a fetch: nothing that it brings is of use any more.
+    Cancel(Ticket),
     /// Offer this to viewers from now on.
     Publish(Arc<Snapshot>),
     /// For the log and the counters.
@@ -89,6 +91,26 @@ pub enum Decision {
     /// The content of a lineage turned bad, or good again.
     #[error("from number {0} on the content of lineage {1} is {2}")]
     Turned(Number, Lineage, Health),
+    /// A copy takes long: another holder is asked for it, too.
+    #[error("{path} takes long, another holder is asked for it, too")]
+    Hedged {
+        /// Who is asked.
+        from: SourceId,
+        /// For what.
+        path: String,
+    },
+    /// Another copy is taken than the one in use.
+    #[error(
+        "number {number}: another copy of {track} is asked for, {after:?} after the one in use failed or was due"
+    )]
+    Switched {
+        /// The number.
+        number: Number,
+        /// The track.
+        track: TrackName,
+        /// Since the copy in use was asked for in vain, or usually comes.
+        after: Duration,
+    },
     /// A copy that does not pass the check.
     #[error("the copy of {path} can't be used: {reason}")]
     Corrupt {

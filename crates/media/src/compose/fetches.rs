@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Monotonic, SourceId, Ticket};
+use super::{Monotonic, SourceId, Ticket, pace::Pace};
 use crate::{grid::Number, holding::Piece};
 
 /// How long a copy that could not be had is left alone, the first time; then twice as long.
@@ -20,10 +20,21 @@ enum Again {
     Never,
 }
 
+/// A fetch under way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) from: SourceId,
+    pub(super) piece: Piece,
+    pub(super) since: Monotonic,
+    /// One of two that are made for one piece.
+    hedged: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
     issued: u64,
-    flying: BTreeMap<Ticket, (SourceId, Piece)>,
+    flying: BTreeMap<Ticket, Flight>,
+    pace: Pace,
     tried: BTreeMap<(SourceId, Piece), Again>,
     suspects: BTreeMap<SourceId, Monotonic>,
 }
@@ -31,23 +42,70 @@ pub(super) struct Fetches {
 impl Fetches {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.flying.len() + self.tried.len() + self.suspects.len()
+        self.flying.len() + self.tried.len() + self.suspects.len() + self.pace.len()
     }
 
-    pub(super) fn start(&mut self, from: SourceId, piece: Piece) -> Ticket {
+    pub(super) fn start(&mut self, from: SourceId, piece: Piece, now: Monotonic) -> Ticket {
+        self.pace.earn();
+        self.fly(Flight { from, piece, since: now, hedged: false })
+    }
+
+    fn fly(&mut self, flight: Flight) -> Ticket {
         self.issued += 1;
         let ticket = Ticket(self.issued);
-        self.flying.insert(ticket, (from, piece));
+        self.flying.insert(ticket, flight);
         ticket
     }
 
-    /// What `ticket` stood for; an unknown one is of a fetch that was given up.
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(SourceId, Piece)> {
-        self.flying.remove(&ticket)
+    /// Fetches that take longer than 95 of 100 do, while a hedge may be made.
+    pub(super) fn slow(&self, now: Monotonic) -> Vec<Ticket> {
+        let Some(usual) = self.pace.usual().filter(|_| self.pace.can_spend()) else { return Vec::new() };
+        let is_slow = |flight: &Flight| !flight.hedged && flight.since + usual <= now;
+        self.flying.iter().filter(|(_, flight)| is_slow(flight)).map(|(ticket, _)| *ticket).collect()
     }
 
-    pub(super) fn failed(&mut self, ticket: Ticket, now: Monotonic) {
-        let Some(copy) = self.flying.remove(&ticket) else { return };
+    /// Asks `from`, too, for what `ticket` stands for; none if no further hedge may be made.
+    pub(super) fn hedge(&mut self, ticket: Ticket, from: SourceId, now: Monotonic) -> Option<Ticket> {
+        if !self.pace.can_spend() {
+            return None;
+        }
+        let flight = self.flying.get_mut(&ticket)?;
+        flight.hedged = true;
+        let piece = flight.piece.clone();
+        self.pace.spend();
+        Some(self.fly(Flight { from, piece, since: now, hedged: true }))
+    }
+
+    pub(super) fn flight(&self, ticket: Ticket) -> Option<&Flight> {
+        self.flying.get(&ticket)
+    }
+
+    /// What `ticket` stood for, now that it has its answer; an unknown one is of a fetch that was given up.
+    pub(super) fn take(&mut self, ticket: Ticket, now: Monotonic) -> Option<Flight> {
+        let flight = self.flying.remove(&ticket)?;
+        self.pace.took(now.saturating_sub(flight.since));
+        Some(flight)
+    }
+
+    /// `won` brought its piece: others that are under way for it are given up. One that was asked
+    /// before, and is overtaken, may hang.
+    pub(super) fn overtaken(&mut self, won: &Flight, now: Monotonic) -> Vec<Ticket> {
+        let of_piece = self.flying.iter().filter(|(_, flight)| flight.piece == won.piece);
+        let lost: Vec<_> = of_piece.map(|(ticket, _)| *ticket).collect();
+        for ticket in &lost {
+            let Some(flight) = self.flying.remove(ticket) else { continue };
+            self.pace.took(now.saturating_sub(flight.since));
+            if flight.since < won.since {
+                self.suspects.insert(flight.from, now + SUSPECT);
+            }
+        }
+        lost
+    }
+
+    /// A fetch brought nothing. What it was.
+    pub(super) fn failed(&mut self, ticket: Ticket, now: Monotonic) -> Option<Flight> {
+        let flight = self.flying.remove(&ticket)?;
+        let copy = (flight.from, flight.piece.clone());
         self.suspects.insert(copy.0, now + SUSPECT);
         let failed = match self.tried.get(&copy) {
             Some(Again::At(_, failed)) => *failed,
@@ -55,6 +113,7 @@ impl Fetches {
         };
         let pause = PAUSE * 2u32.pow(failed.min(DOUBLED));
         self.tried.insert(copy, Again::At(now + pause, failed + 1));
+        Some(flight)
     }
 
     /// True if the source has lately brought nothing: it may hang.
@@ -66,20 +125,23 @@ impl Fetches {
         self.tried.insert((from, piece), Again::Never);
     }
 
-    /// Fetches from a source that is down will not end: others may be asked.
-    pub(super) fn abandon(&mut self, source: SourceId) {
-        self.flying.retain(|_, (from, _)| *from != source);
+    /// Fetches from a source that is down will not end: others may be asked. What is given up.
+    pub(super) fn abandon(&mut self, source: SourceId) -> Vec<(Ticket, Flight)> {
+        self.flying.extract_if(.., |_, flight| flight.from == source).collect()
     }
 
     /// The source tells anew what it holds: nothing that was learnt of its copies counts.
     pub(super) fn forgive(&mut self, source: SourceId) {
-        self.abandon(source);
         self.tried.retain(|(from, _), _| *from != source);
         self.suspects.remove(&source);
     }
 
     pub(super) fn in_flight(&self, piece: &Piece) -> bool {
-        self.flying.values().any(|(_, flying)| flying == piece)
+        self.flying.values().any(|flight| flight.piece == *piece)
+    }
+
+    pub(super) fn in_flight_from(&self, from: SourceId, piece: &Piece) -> bool {
+        self.flying.values().any(|flight| flight.from == from && flight.piece == *piece)
     }
 
     pub(super) fn may_try(&self, from: SourceId, piece: &Piece, now: Monotonic) -> bool {
@@ -97,6 +159,13 @@ impl Fetches {
             Again::Never => None,
         });
         times.filter(|at| *at > now).min()
+    }
+
+    /// When the next fetch becomes slow enough for a hedge after `now`.
+    pub(super) fn slow_after(&self, now: Monotonic) -> Option<Monotonic> {
+        let usual = self.pace.usual().filter(|_| self.pace.can_spend())?;
+        let flights = self.flying.values().filter(|flight| !flight.hedged);
+        flights.map(|flight| flight.since + usual).filter(|at| *at > now).min()
     }
 
     /// Segments before `floor` will not be asked for any more.

@@ -128,6 +128,21 @@ impl Sources {
         holders.map(|(id, _)| (id, segment(&key))).collect()
     }
 
+    /// Who has exactly this.
+    pub(super) fn holders(&self, piece: &Piece) -> Vec<SourceId> {
+        let has = |source: &Source| match piece {
+            Piece::Init { lineage, track, init } => {
+                source.inits.get(&(lineage.clone(), track.clone())) == Some(init)
+            }
+            Piece::Slate { lineage, track } => source.slates.contains(&(lineage.clone(), track.clone())),
+            Piece::Segment { lineage, track, number } => {
+                source.segments.contains(&(*number, track.clone(), lineage.clone()))
+            }
+            Piece::Filled { .. } => false,
+        };
+        self.up().filter(|(_, source)| has(source)).map(|(id, _)| id).collect()
+    }
+
     /// The copies of a segment, of whatever lineage that is of this track.
     pub(super) fn copies(&self, track: &Track, number: Number) -> Vec<(SourceId, Piece)> {
         let of_source = |(id, source): (SourceId, &Source)| {

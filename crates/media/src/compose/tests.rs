@@ -96,6 +96,34 @@ fn one_path_left_means_no_slate() {
 }
 
 #[test]
+fn another_copy_is_decided_for_within_half_a_target_duration() {
+    let faults =
+        [Fault::Worker(0), Fault::Packager(0), Fault::Freeze(0), Fault::Corrupt(0), Fault::Link(0, 0)];
+    for fault in faults {
+        let mut took = Vec::new();
+        for start in (20_000..22_000).step_by(100) {
+            let world = run(&[during(start, 15_000, fault)], 40_000);
+            took.extend(world.rules.switched);
+        }
+        took.sort();
+        assert!(took.len() >= 10, "{fault:?}: {took:?}");
+        let worst = took[took.len() * 99 / 100];
+        assert!(worst < std::time::Duration::from_millis(D / 2), "{fault:?}: {worst:?} of {}", took.len());
+    }
+}
+
+#[test]
+fn what_a_frozen_packager_owes_is_asked_of_the_other_before_it_is_found_out() {
+    let mut hedged = 0;
+    for start in (20_000..22_000).step_by(50) {
+        let world = run(&[during(start, 15_000, Fault::Freeze(0))], 40_000);
+        assert_eq!(world.rules.filled, 0, "{start} {:#?}", world.rules.log);
+        hedged += world.rules.hedged;
+    }
+    assert!(hedged > 0);
+}
+
+#[test]
 fn no_encoder_means_slate_and_the_programme_is_back_within_a_segment() {
     let incidents = [during(20_000, 20_000, Fault::Worker(0)), during(20_000, 20_000, Fault::Worker(1))];
     let mut world = run(&incidents, 39_000);

@@ -180,6 +180,60 @@ fn what_was_asked_of_a_source_that_is_down_is_asked_elsewhere() {
     assert_ne!(again.0, ticket);
 }
 
+/// Two sources hold `number`; it is asked of the first, and answered after 10 ms.
+fn brought_in_time(alone: &mut Alone, other: SourceId, number: u64, now: u64) {
+    both_hold(alone, other, number, now);
+    let fetch = alone.one();
+    alone.answer(&fetch, now + 10);
+    alone.wanted();
+}
+
+fn both_hold(alone: &mut Alone, other: SourceId, number: u64, now: u64) {
+    let number = Number(number);
+    alone.holds(number, now);
+    let track = alone.record.eras[0].tracks[0].name.clone();
+    let piece = Piece::Segment { lineage: alone.lineage.clone(), track, number };
+    let health = Health::Healthy;
+    let line = Line::Held { signal: alone.record.signal.clone(), piece, length: 1, age_ms: 0, health };
+    alone.composer.handle(Event::Says(other, line), at(now));
+}
+
+#[test]
+fn a_slow_fetch_is_made_beside_where_the_same_copy_is_and_the_loser_is_broken_off() {
+    let (mut alone, other) = (Alone::new(), SourceId(1));
+    let first = alone.opened();
+    alone.answer(&first, 1010);
+    alone.wanted();
+    let (mut number, mut now) = (FIRST.0 + 1, 3000);
+    for _ in 0..3 {
+        // So many that slow ones stay rare.
+        for _ in 0..60 {
+            brought_in_time(&mut alone, other, number, now);
+            (number, now) = (number + 1, now + 2000);
+        }
+        both_hold(&mut alone, other, number, now);
+        let slow_one = alone.one();
+        assert_eq!(alone.composer.wake_at(), Some(at(now + 10)));
+        alone.composer.tick(at(now + 9));
+        assert_eq!(alone.wanted(), []);
+        alone.composer.tick(at(now + 10));
+        let beside = alone.one();
+        assert_eq!(beside.1, slow_one.1);
+        assert_ne!(beside.0, slow_one.0);
+        // No third one.
+        alone.composer.tick(at(now + 100));
+        assert_eq!(alone.wanted(), []);
+        alone.answer(&beside, now + 110);
+        let actions: Vec<_> = std::iter::from_fn(|| alone.composer.poll()).collect();
+        let is_loser = |action: &Action| matches!(action, Action::Cancel(ticket) if *ticket == slow_one.0);
+        assert_eq!(actions.iter().filter(|action| is_loser(action)).count(), 1, "{actions:?}");
+        // What the loser brings after all is of no account.
+        alone.answer(&slow_one, now + 120);
+        assert_eq!(alone.corrupt, 0);
+        (number, now) = (number + 1, now + 2000);
+    }
+}
+
 #[test]
 fn a_source_that_brought_nothing_is_still_asked_for_what_it_alone_has() {
     let mut alone = Alone::new();
@@ -291,7 +345,7 @@ fn what_has_just_left_the_window_is_kept_by_a_run_that_begins_late() {
                     heads.push(snapshot.head);
                     newest = Some(snapshot);
                 }
-                Action::Decided(_) => {}
+                Action::Cancel(_) | Action::Decided(_) => {}
             }
         }
     }

@@ -64,7 +64,7 @@ fn pass(alone: &mut Alone, outcome: &mut Outcome, time: std::ops::Range<u64>) {
                 Action::Decided(decision @ (Decision::Lead(..) | Decision::Turned(..))) => {
                     outcome.said.push(decision.to_string());
                 }
-                Action::Decided(_) => {}
+                Action::Cancel(_) | Action::Decided(_) => {}
             }
         }
     }

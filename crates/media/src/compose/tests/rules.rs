@@ -1,6 +1,6 @@
 //! What must hold of every snapshot that an origin publishes, whatever happens around it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     studio::signature,
@@ -40,6 +40,9 @@ pub struct Rules {
     /// Slates, all and those that were not replaced later.
     pub filled: usize,
     pub replaced: usize,
+    pub hedged: usize,
+    /// How long it took to decide for another copy, each time.
+    pub switched: Vec<Duration>,
     pub versions: usize,
 }
 
@@ -51,6 +54,8 @@ impl Rules {
             log: Vec::new(),
             filled: 0,
             replaced: 0,
+            hedged: 0,
+            switched: Vec::new(),
             versions: 0,
         }
     }
@@ -59,6 +64,8 @@ impl Rules {
         match decision {
             Decision::Filled(..) => self.filled += 1,
             Decision::Replaced(..) => self.replaced += 1,
+            Decision::Hedged { .. } => self.hedged += 1,
+            Decision::Switched { after, .. } => self.switched.push(*after),
             _ => {}
         }
         self.log.push(format!("{now} origin {o}: {decision}"));

@@ -5,7 +5,11 @@ mod faults;
 mod origins;
 mod sources;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     rules::Rules,
@@ -171,7 +175,10 @@ pub struct Origin {
     offset: u64,
     links: Vec<Link>,
     snapshot: Option<Arc<Snapshot>>,
-    pub flying: usize,
+    /// Fetches under way.
+    flying: BTreeSet<Ticket>,
+    /// Fetches made in this life, and how many of them were hedges.
+    fetches: (usize, usize),
 }
 
 /// How a run is set up.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{D, Happening, Link, PACKAGERS, Rules, SETTLE, WINDOW, World, index_of, openings, source_id};
 use crate::{
-    compose::{Action, Composer, Event, Policy, SourceId, Ticket},
+    compose::{Action, Composer, Decision, Event, Policy, SourceId, Ticket},
     holding::{Line, Piece},
     window::Made,
 };
@@ -99,7 +99,8 @@ impl World {
         origin.life += 1;
         origin.alive = true;
         origin.composer = None;
-        origin.flying = 0;
+        origin.flying.clear();
+        origin.fetches = (0, 0);
         let count = PACKAGERS + self.setup.origins;
         let cut: Vec<bool> = (0..count).map(|i| origin.links.get(i).is_some_and(|l| l.cut)).collect();
         origin.links = cut.into_iter().map(|cut| Link { cut, ..Link::default() }).collect();
@@ -161,6 +162,9 @@ impl World {
         for action in actions {
             match action {
                 Action::Fetch { ticket, from, piece, budget } => self.fetch(o, ticket, from, piece, budget),
+                Action::Cancel(ticket) => {
+                    assert!(self.origins[o].flying.remove(&ticket), "{ticket:?} is not under way");
+                }
                 Action::Publish(snapshot) => {
                     let mut rules = std::mem::replace(&mut self.rules, Rules::new(0));
                     rules.published(self, o, &snapshot);
@@ -170,7 +174,12 @@ impl World {
                         self.tell_peer(o, to);
                     }
                 }
-                Action::Decided(decision) => self.rules.decided(self.now, o, &decision),
+                Action::Decided(decision) => {
+                    let (fetches, hedges) = &mut self.origins[o].fetches;
+                    *hedges += usize::from(matches!(decision, Decision::Hedged { .. }));
+                    assert!(*hedges * 20 <= *fetches, "{hedges} hedges in {fetches} fetches");
+                    self.rules.decided(self.now, o, &decision);
+                }
             }
         }
     }
@@ -178,8 +187,10 @@ impl World {
     pub(super) fn fetch(&mut self, o: usize, ticket: Ticket, from: SourceId, piece: Piece, budget: Duration) {
         let (from, life) = (index_of(from), self.origins[o].life);
         assert!(!self.origins[o].links[from].missed, "{piece:?} is asked of a source that is down");
-        self.origins[o].flying += 1;
-        self.most_flying = self.most_flying.max(self.origins[o].flying);
+        let origin = &mut self.origins[o];
+        origin.flying.insert(ticket);
+        origin.fetches.0 += 1;
+        self.most_flying = self.most_flying.max(origin.flying.len());
         let hangs = match from.checked_sub(PACKAGERS) {
             None => self.origins[o].links[from].cut || self.packagers[from].frozen,
             Some(_) => false,
@@ -228,10 +239,10 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, o: usize, life: u64, ticket: Ticket, bytes: Option<Bytes>) {
-        if self.origins[o].life != life {
+        // One that was broken off has no answer.
+        if self.origins[o].life != life || !self.origins[o].flying.remove(&ticket) {
             return;
         }
-        self.origins[o].flying -= 1;
         let event = bytes.map_or(Event::Failed(ticket), |bytes| Event::Fetched(ticket, bytes));
         self.drive(o, |composer, now| composer.handle(event, now));
     }
