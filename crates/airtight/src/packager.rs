@@ -143,7 +143,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
     let signs = Signs::start(&health, &ending.stop);
     let disk = Disk::open(&config.root, config.mode)?;
-    let store = Store::new(disk, config.mode, config.limits, board.clone());
+    let store = Store::new(disk, config.mode, config.limits, &board);
     let predecessor = Predecessor::of_this();
     let patience = Predecessor::patience(predecessor, START);
     let filling = fill(&store, predecessor.is_some())?;

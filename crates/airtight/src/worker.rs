@@ -304,7 +304,10 @@ impl Worker<'_> {
     }
 
     /// Waits for the time to start an encoder of the numbers from `from` on; what keeps it from being started.
-    async fn await_era(&self, from: Number, stop: &CancellationToken) -> Option<Ended> {
+    ///
+    /// Inits and slates are delivered at once, as a lineage of their own that began in `second`: an era whose encoder
+    /// dies before its first number can be shown all the same.
+    async fn await_era(&self, from: Number, second: u64, stop: &CancellationToken) -> Option<Ended> {
         let mut told = None;
         loop {
             let Some(stretch) = self.event.stretch(from) else {
@@ -315,6 +318,10 @@ impl Worker<'_> {
             let wait = due.saturating_sub(clock::millis());
             if wait == 0 {
                 return None;
+            }
+            if told.is_none() {
+                let lineage = Lineage::new(self.config.name.clone(), second);
+                self.shelf.begin(lineage.clone(), run::heads(&lineage, self.tracks));
             }
             if told.replace(stretch.first) != Some(stretch.first) {
                 info!(
@@ -333,7 +340,7 @@ impl Worker<'_> {
     /// One run, with a lineage that was never used before.
     async fn run_once(&self, from: Number, second: &mut u64, stop: &CancellationToken) -> Ended {
         let from = from.max(now(&self.config.grid));
-        if let Some(ended) = self.await_era(from, stop).await {
+        if let Some(ended) = self.await_era(from, *second, stop).await {
             return ended;
         }
         *second = loop {

@@ -8,6 +8,7 @@ mod support;
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -170,6 +171,14 @@ fn an_era_begins_everywhere_at_one_number() {
 
         let with = ["--new-era", AHEAD];
         let new = ["c", "d"].map(|name| Role::start(&system.worker(name, &small, &with)));
+        let announced = number_after(&new[0].line("The era of these tracks begins"), "with number ");
+        within(ON_THE_AIR, "its inits and slates are held", || {
+            let mut lineages = fs::read_dir(system.folder.path().join("server1/live01")).unwrap().flatten();
+            lineages.any(|lineage| lineage.file_name().to_string_lossy().starts_with("c-")).then_some(())
+        });
+        for text in system.playlists().iter().filter_map(|(_, text)| text.as_ref()) {
+            assert!(Playlist::parse(text).edge() < Some(announced - 2), "long before the era");
+        }
         let begins = |role: &Role| number_after(&role.line("is on the air from number "), "from number ");
         let mut seen = Seen::default();
         let first = within(ON_THE_AIR, "an era is listed", || {

@@ -297,6 +297,9 @@ fn afterwards(place: &Place) -> Vec<Case> {
     let mut era = Era { first: Number(n), ..late.eras[0].clone() };
     era.tracks[0].bandwidth += 1;
     late.eras.push(era);
+    let mut dropped = place.record();
+    let tracks = dropped.eras[0].tracks.iter().filter(|track| track.is_video()).cloned().collect();
+    dropped.eras.push(Era { first: Number(n + 9), tracks });
     vec![
         put("a segment", &at, &whole, 201, ""),
         put("the same again", &at, &whole, 200, ""),
@@ -308,6 +311,14 @@ fn afterwards(place: &Place) -> Vec<Case> {
             409,
             "the tracks of signal live01 can't change at number … any more, up to … its numbers are known: track 720p \
              has … against … bits per second; announce the change anew with --new-era",
+        ),
+        put(
+            "a record whose change of tracks leaves out all sound",
+            "live01/signal.json",
+            json(&dropped),
+            409,
+            "the tracks of signal live01 can't change at number …: viewers of track audio would have none of its kind any \
+             more; keep pictures and sound, or give another --signal",
         ),
         put("a record with the end of the event", "live01/signal.json", json(&ended), 201, ""),
         put(

@@ -208,6 +208,27 @@ fn a_shared_folder_takes_the_word_to_end_and_no_media() {
 }
 
 #[test]
+fn tracks_that_changed_while_nothing_came_are_taken_up() {
+    let root = tempfile::tempdir().unwrap();
+    let (n, lineage) = (now(), lineage());
+    for (path, bytes) in files("live01", &lineage, n - 2..=n) {
+        write(root.path(), &path, &bytes);
+    }
+    let role = Role::start(&["packager", "--root", text(root.path()), "--listen", "0"]);
+    eventually("slate is shown", || {
+        let listed = get(&format!("{}/live01/720p/playlist.m3u8", role.url()))?.text();
+        listed.contains(&format!("{}.m4s", n + 2)).then_some(())
+    });
+
+    let mut changed = record("live01", n - 2);
+    let mut era = Era { first: Number(n + 1), ..changed.eras[0].clone() };
+    era.tracks[0].bandwidth += 1;
+    changed.eras.push(era);
+    let sent = request("PUT", &format!("{}/ingest/live01/signal.json", role.url()), &json(&changed)).unwrap();
+    assert_eq!(sent.status, 201, "{}", sent.text());
+}
+
+#[test]
 fn tracks_that_change_too_late_in_a_shared_folder_change_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (n, lineage) = (now(), lineage());

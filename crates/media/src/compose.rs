@@ -12,6 +12,7 @@
 mod arrival;
 mod content;
 mod due;
+mod eras;
 mod event;
 mod fetches;
 mod openings;
@@ -58,6 +59,9 @@ pub struct Composer {
     /// When the newest number was decided, once on air.
     moved: Option<Monotonic>,
     now: Monotonic,
+    /// What sources say of the signal.
+    told: Option<Arc<Record>>,
+    /// What of that can be shown, and was.
     record: Option<Arc<Record>>,
     sources: Sources,
     arrivals: Arrivals,
@@ -77,6 +81,7 @@ impl Composer {
             backfilled: now + policy.settle,
             moved: None,
             now,
+            told: None,
             record: None,
             sources: Sources::new(expected),
             arrivals: Arrivals::default(),
@@ -110,9 +115,10 @@ impl Composer {
     /// Does what `now` makes due.
     pub fn tick(&mut self, now: Monotonic) {
         self.now = now.max(self.now);
+        self.turn();
         let Some(record) = self.record.clone() else { return };
         self.arrivals.observe(&record, self.millis(), self.timeline.next().is_some());
-        self.fetch_openings(&record);
+        self.fetch_openings();
         if self.timeline.next().is_none() {
             self.begin(&record);
         }
@@ -190,34 +196,6 @@ impl Composer {
         }
     }
 
-    fn join(&mut self, other: &Record) {
-        let joined = other.check().and_then(|()| match self.record.clone() {
-            Some(known) => known.join(&self.harmless(&known, other)),
-            None => Ok(other.clone()),
-        });
-        match joined {
-            Ok(joined) if self.record.as_deref() == Some(&joined) => {}
-            Ok(joined) => {
-                if self.record.as_ref().is_some_and(|known| known.eras != joined.eras) {
-                    self.timeline.forget_early();
-                }
-                self.record = Some(Arc::new(joined));
-                // The end of the event changes what is offered though no number is decided.
-                self.timeline.touch();
-            }
-            Err(error) => self.decided(error.into()),
-        }
-    }
-
-    /// What may be learnt from `other` once numbers are published: an earlier beginning, or other
-    /// tracks for numbers that viewers know, would change their lines.
-    fn harmless(&mut self, known: &Record, other: &Record) -> Record {
-        let Some(edge) = self.timeline.edge() else { return other.clone() };
-        let (timely, late) = known.timely(other, edge);
-        self.actions.extend(late.map(|late| Action::Decided(late.into())));
-        Record { first: other.first.max(known.first), ..timely }
-    }
-
     fn fetched(&mut self, ticket: Ticket, bytes: &Bytes) {
         let Some(flight) = self.fetches.take(ticket, self.now) else { return };
         let Some(record) = self.record.clone() else { return };
@@ -245,7 +223,7 @@ impl Composer {
             Piece::Init { init, .. } => self.openings.init(*init, bytes).map_err(|e| e.to_string()),
             Piece::Slate { lineage, track } => {
                 let init = self.sources.init_of(lineage, track);
-                let tracks = record.eras.iter().flat_map(|e| &e.tracks);
+                let tracks = self.told.iter().flat_map(|told| &told.eras).flat_map(|e| &e.tracks);
                 let known = tracks.into_iter().find(|t| t.name == *track && Some(t.init) == init);
                 let known = known.ok_or("the record has no such track")?;
                 self.openings.slate(known.init, bytes, known.rate).map_err(|e| e.to_string())
@@ -271,12 +249,13 @@ impl Composer {
     }
 
     /// Inits and slates of every era, from whoever has them.
-    fn fetch_openings(&mut self, record: &Record) {
-        for track in record.eras.iter().flat_map(|e| &e.tracks) {
+    fn fetch_openings(&mut self) {
+        let Some(told) = self.told.clone() else { return };
+        for track in told.eras.iter().flat_map(|e| &e.tracks) {
             if self.openings.parsed(track.init).is_none() {
-                self.fetch_first(record, self.sources.inits(track.init));
+                self.fetch_first(&told, self.sources.inits(track.init));
             } else if !self.openings.admits(track) {
-                self.fetch_first(record, self.sources.slates(track.init));
+                self.fetch_first(&told, self.sources.slates(track.init));
             }
         }
     }
@@ -344,6 +323,9 @@ impl Composer {
         let shown = |n: &Number| record.era(*n).is_some_and(|era| self.openings.admit(era));
         let numbers = (0..=edge.0 - head.0).map(|i| head.plus(i));
         let first = numbers.rev().find(|n| !shown(n)).map_or(head, Number::next);
+        if first != head && self.now >= self.settled && self.leave_out(record, first.minus(1)) {
+            return;
+        }
         // An era whose inits nobody has any more must not keep the programme off the air.
         if first == head || (first <= edge && self.now >= self.settled) {
             self.timeline.begin(first, edge);

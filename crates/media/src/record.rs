@@ -4,13 +4,14 @@
 //! [`Record::join`]: earliest first number, union of eras, earliest end. That is associative,
 //! commutative and idempotent, so copies need no coordinator. Nothing here knows who holds what.
 
+mod error;
 mod shown;
 
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+pub use self::error::RecordError;
 use crate::{
     grid::{Grid, Number, Rate},
     id::{InitHash, SignalName, TrackName},
@@ -133,68 +134,6 @@ pub struct Record {
     pub end: Option<Number>,
 }
 
-/// Two records that can't be of one event, or one that is no record.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RecordError {
-    /// Records of different signals.
-    #[error("a record of signal {0} can't be joined with one of {1}")]
-    Signal(SignalName, SignalName),
-    /// Another segment duration or other parts.
-    #[error(
-        "signal {signal} has segments of {ours} ms in {our_parts} parts, not of {theirs} ms in {their_parts}"
-    )]
-    Grid {
-        /// The signal.
-        signal: SignalName,
-        /// Segment duration known.
-        ours: u32,
-        /// Parts known.
-        our_parts: u32,
-        /// Segment duration offered.
-        theirs: u32,
-        /// Parts offered.
-        their_parts: u32,
-    },
-    /// Two eras begin at one number and differ.
-    #[error("signal {signal} has two different sets of tracks from number {first} on: {difference}")]
-    Era {
-        /// The signal.
-        signal: SignalName,
-        /// Where both begin.
-        first: Number,
-        /// What differs.
-        difference: String,
-    },
-    /// Another change of tracks is announced already.
-    #[error("signal {signal} changes its tracks at number {first} already: {difference}")]
-    Announced {
-        /// The signal.
-        signal: SignalName,
-        /// Where the announced era begins.
-        first: Number,
-        /// What differs from it.
-        difference: String,
-    },
-    /// A change of tracks in numbers that are known already.
-    #[error(
-        "the tracks of signal {signal} can't change at number {first} any more, up to {known} its numbers are known: \
-         {difference}; announce the change anew with --new-era"
-    )]
-    Late {
-        /// The signal.
-        signal: SignalName,
-        /// Where the other tracks were to begin.
-        first: Number,
-        /// The newest number that is known.
-        known: Number,
-        /// What differs.
-        difference: String,
-    },
-    /// Not a record that can be served.
-    #[error("the record of signal {0} can't be: {1}")]
-    Impossible(SignalName, &'static str),
-}
-
 impl Record {
     /// Checks what its types don't: segments and rates out of proportion, an era without tracks, two tracks
     /// of one name, an end before the first number.
@@ -237,6 +176,22 @@ impl Record {
         }
         if self.end.is_some_and(|end| end < self.first) {
             return wrong("it ends before it begins");
+        }
+        Ok(())
+    }
+
+    /// Checks that viewers of each track find one of its kind in the next era: players go on asking for pictures and
+    /// sound once they have begun with them.
+    ///
+    /// # Errors
+    /// The first track that an era lacks.
+    pub fn keeps_kinds(&self) -> Result<(), RecordError> {
+        for pair in self.eras.windows(2) {
+            let kept = |t: &&Track| pair[1].tracks.iter().any(|u| u.is_video() == t.is_video());
+            if let Some(dropped) = pair[0].tracks.iter().find(|t| !kept(t)) {
+                let (signal, first, track) = (self.signal.clone(), pair[1].first, dropped.name.clone());
+                return Err(RecordError::Dropped { signal, first, track });
+            }
         }
         Ok(())
     }
@@ -303,6 +258,23 @@ impl Record {
         Some(RecordError::Late { signal: self.signal.clone(), first, known, difference })
     }
 
+    /// This record as it can be offered to viewers who were shown `shown` up to the number before `next`: from there on
+    /// the tracks are ours if their era may begin, which `begins` decides, and later eras come as they are.
+    pub fn after(&self, shown: &Self, next: Number, begins: impl Fn(&Era) -> bool) -> Self {
+        let mut eras: Vec<Era> = shown.eras.iter().filter(|era| era.first < next).cloned().collect();
+        // What lies before the first era counts as its: it stays so.
+        let before = shown.era(next.minus(1)).filter(|_| eras.is_empty());
+        eras.extend(before.map(|era| Era { first: shown.first.min(next.minus(1)), ..era.clone() }));
+        let era = self.era(next).filter(|era| era.first <= next && begins(era));
+        if let Some(Era { tracks, .. }) = era
+            && eras.last().is_none_or(|last| last.tracks != *tracks)
+        {
+            eras.push(Era { first: next, tracks: tracks.clone() });
+        }
+        eras.extend(self.eras.iter().filter(|era| era.first > next).cloned());
+        Self { first: self.first.max(shown.first), eras, ..self.clone() }
+    }
+
     /// The eras as viewers see them: neighbours with equal tracks are one, as when two workers
     /// began the same event at different numbers.
     fn distinct(&self) -> impl Iterator<Item = &Era> {
@@ -342,7 +314,7 @@ impl Record {
     /// begins with the earliest.
     ///
     /// # Errors
-    /// Other tracks are announced already, or the record has no room for a further era.
+    /// Other tracks are announced already, all pictures or all sound would go, or the record has no room for a further era.
     pub fn announce(&self, tracks: &[Track], now: Number, ahead: u64) -> Result<Self, RecordError> {
         let announced = self.eras.iter().filter(|era| era.first > now);
         for Era { first, tracks: others } in announced {
@@ -354,6 +326,7 @@ impl Record {
         let era = Era { first: now.plus(ahead.max(1)), tracks: tracks.to_vec() };
         let announced = self.join(&Self { eras: vec![era], ..self.clone() })?;
         announced.check()?;
+        announced.keeps_kinds()?;
         Ok(announced)
     }
 

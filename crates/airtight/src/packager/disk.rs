@@ -176,6 +176,14 @@ impl Disk {
         gone(fs::remove_dir_all(self.root.join(signal.as_str()).join(lineage.to_string())))
     }
 
+    /// Deletes a signal with all that is in it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn remove_signal(&self, signal: &SignalName) -> io::Result<()> {
+        gone(fs::remove_dir_all(self.root.join(signal.as_str())))
+    }
+
     /// Renames a file that is not what its name says; gives its new name.
     ///
     /// # Errors

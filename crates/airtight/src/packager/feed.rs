@@ -76,21 +76,22 @@ impl Drop for Feed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use airtight_media::{
         holding::{Line, Place},
         id::SignalName,
     };
 
     use super::*;
-    use crate::packager::{disk::Disk, index::Limits, store::Mode};
+    use crate::{
+        packager::{disk::Disk, index::Limits, store::Mode},
+        publish::Board,
+    };
 
     const KEPT: usize = 100;
 
     fn store(root: &std::path::Path) -> Store {
         let limits = Limits { window: TICK, retention: TICK, bytes: u64::MAX, news: KEPT };
-        Store::new(Disk::open(root, Mode::Spool).unwrap(), Mode::Spool, limits, Arc::default())
+        Store::new(Disk::open(root, Mode::Spool).unwrap(), Mode::Spool, limits, &Board::default())
     }
 
     /// News: a record that begins earlier than the one that is known.

@@ -234,6 +234,18 @@ impl Index {
         expired
     }
 
+    /// Forgets signals whose event is over and of which nothing has come for longer than the retention: they make
+    /// room for others.
+    pub(super) fn let_go(&mut self, now: Moment) -> Vec<SignalName> {
+        let retention_ms = self.limits.retention_ms();
+        let over = self.signals.extract_if(.., |_, signal| signal.is_over(now, retention_ms));
+        let over: Vec<_> = over.map(|(name, _)| name).collect();
+        if !over.is_empty() {
+            self.log.cut();
+        }
+        over
+    }
+
     /// Forgets pieces whose bytes are no more.
     ///
     /// The feed can only say "all before"; what is told gone too much is told held again.

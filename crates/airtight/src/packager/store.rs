@@ -27,7 +27,7 @@ use airtight_media::{
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{
     admission::Refusal,
@@ -86,8 +86,6 @@ struct Inner {
     readers: Semaphore,
     /// True once what was in the folder at the start is held.
     indexed: watch::Sender<bool>,
-    /// What viewers are shown.
-    board: Arc<Board>,
     metrics: Metrics,
 }
 
@@ -116,8 +114,9 @@ struct Arrival {
 }
 
 impl Store {
-    /// A store of a folder, in which nothing is held yet; what it holds is shown on `board`.
-    pub(super) fn new(disk: Disk, mode: Mode, limits: Limits, board: Arc<Board>) -> Self {
+    /// A store of a folder, in which nothing is held yet; what it holds is shown on `board`, whose
+    /// figures it tells.
+    pub(super) fn new(disk: Disk, mode: Mode, limits: Limits, board: &Board) -> Self {
         let clock = Clock::start();
         let index = Index::new(clock.base_ms.max(1), limits);
         let (inits, refused, unwritten) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
@@ -133,8 +132,7 @@ impl Store {
             changed: watch::Sender::new(()),
             readers: Semaphore::new(READERS),
             indexed: watch::Sender::new(false),
-            metrics: Metrics::new(&board),
-            board,
+            metrics: Metrics::new(board),
         }))
     }
 
@@ -245,6 +243,25 @@ impl Store {
         });
         if self.0.mode == Mode::Spool {
             self.delete(&expired);
+            self.let_go(now);
+        }
+    }
+
+    /// Forgets signals whose event is long over. Nobody writes a record meanwhile, so that an event of the same
+    /// name that begins now is not deleted.
+    fn let_go(&self, now: Moment) {
+        let _turn = self.0.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = self.change(|state| {
+            let over = state.index.let_go(now);
+            for signal in &over {
+                state.memory.remove_where(signal, |_| true);
+                state.unwritten.remove(signal);
+            }
+            over
+        });
+        for signal in over {
+            info!("Signal '{signal}' is forgotten: its event is over and its media have expired");
+            self.deleted(self.0.disk.remove_signal(&signal));
         }
     }
 
@@ -271,12 +288,14 @@ impl Store {
                 Expired::Segment(signal, piece) => self.0.disk.remove(signal, piece),
                 Expired::Lineage(signal, lineage) => self.0.disk.remove_lineage(signal, lineage),
             };
-            if let Err(error) = deleted {
-                self.0.metrics.delete_failures.inc();
-                warn!(
-                    "What has expired can't be deleted: {error}; it takes up room until somebody deletes it"
-                );
-            }
+            self.deleted(deleted);
+        }
+    }
+
+    fn deleted(&self, outcome: io::Result<()>) {
+        if let Err(error) = outcome {
+            self.0.metrics.delete_failures.inc();
+            warn!("What has expired can't be deleted: {error}; it takes up room until somebody deletes it");
         }
     }
 

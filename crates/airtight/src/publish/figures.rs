@@ -109,7 +109,7 @@ impl Figures {
                 self.corrupt.inc();
                 whose = format!(" of {}", name(*from));
             }
-            Decision::Contradiction(_) => {}
+            Decision::Late(..) | Decision::Lacking(_) | Decision::Contradiction(_) => {}
         }
         warn!("{signal}{whose}: {decision}");
     }

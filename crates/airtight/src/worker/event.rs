@@ -75,7 +75,7 @@ impl Event {
     }
 
     /// Reads what folder and packagers know of the event; one that does not answer is left out. If it runs
-    /// with other tracks than ours, ours are announced `ahead` numbers after `now`.
+    /// with other tracks than ours, or a packager says so, ours are announced `ahead` numbers after `now`.
     ///
     /// # Errors
     /// The event is over at `now`, or can't be taken up with these settings: the segments are others, or the
@@ -86,17 +86,24 @@ impl Event {
             let found = shared_record::read(root, &self.signal).map_err(|error| wrong(error.to_string()))?;
             found.map_or(Ok(()), |found| self.join(&found)).map_err(wrong)?;
         }
+        let mut everywhere = true;
         for (url, found) in self.ask_packagers().await {
+            everywhere &= found.as_ref().is_none_or(|found| found.stretch(&self.tracks, now).is_some());
             found
                 .map_or(Ok(()), |found| self.join(&found))
                 .map_err(|why| wrong(format!("{why} (says {url})")))?;
         }
         if let Some(end) = self.end().filter(|end| *end < now) {
-            let hint = "give another --signal, or remove the signal's folder to begin a new event";
+            let hint = if self.packagers.is_empty() {
+                "give another --signal, or remove the signal's folder to begin a new event"
+            } else {
+                "give another --signal, or wait until the packagers forget it, their --retention after its end"
+            };
             return Err(wrong(format!("its event has ended with number {end}; {hint}")));
         }
         match ahead {
-            _ if self.stretch(now).is_some() => Ok(()),
+            _ if self.stretch(now).is_some() && (everywhere || ahead.is_none()) => Ok(()),
+            // Also where a packager lacks an era that others have: it heard of it too late.
             Some(ahead) => self.announce(now, ahead).map_err(wrong),
             None => Err(self.refusal()),
         }

@@ -345,7 +345,7 @@ impl<'a> EncoderRun<'a> {
 }
 
 /// Inits and slates as they are published at the start of a lineage.
-fn heads(lineage: &Lineage, tracks: &[Prepared]) -> Vec<Item> {
+pub fn heads(lineage: &Lineage, tracks: &[Prepared]) -> Vec<Item> {
     let head = |prepared: &Prepared| {
         let (lineage, track) = (lineage.clone(), prepared.track.name.clone());
         let init = Piece::Init { lineage: lineage.clone(), track: track.clone(), init: prepared.init.hash };

@@ -121,6 +121,14 @@ pub enum Decision {
         /// Why not.
         reason: String,
     },
+    /// An era that came late, or whose inits and slates did.
+    #[error("the tracks that were to begin with number {0} are shown from number {1} on")]
+    Late(Number, Number),
+    /// An era whose inits and slates did not come in time.
+    #[error(
+        "number {0}: nobody has the inits and slates of the tracks that begin here; those of before go on with slate"
+    )]
+    Lacking(Number),
     /// A record that contradicts the one known.
     #[error("a source has another record: {0}")]
     Contradiction(#[from] RecordError),

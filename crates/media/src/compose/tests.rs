@@ -2,6 +2,7 @@
 
 mod alone;
 mod content;
+mod eras;
 mod rules;
 mod studio;
 mod world;

@@ -106,6 +106,28 @@ proptest! {
         prop_assert_eq!(late.is_some(), joined != all);
     }
 
+    /// Whatever is told, and whether its eras can be shown: what viewers know stays, and what can begin does.
+    #[test]
+    fn viewers_keep_what_they_were_shown_and_get_what_can_begin(
+        told in records(),
+        shown in records(),
+        next in 2u64..60,
+        can in any::<bool>(),
+    ) {
+        let after = told.after(&shown, Number(next), |_| can);
+        for n in (1..next).map(Number) {
+            prop_assert_eq!(after.era(n).map(|era| &era.tracks), shown.era(n).map(|era| &era.tracks));
+            prop_assert_eq!(after.discontinuity(n), shown.discontinuity(n));
+        }
+        let begins = Number(next).max(told.eras[0].first);
+        for n in (begins.0..70).map(Number) {
+            let is_later = told.era(n).is_some_and(|era| era.first.0 > next);
+            if can || is_later {
+                prop_assert_eq!(after.era(n).map(|era| &era.tracks), told.era(n).map(|era| &era.tracks));
+            }
+        }
+    }
+
     /// However copies travel and meet, they end up equal.
     #[test]
     fn join_is_associative_commutative_and_idempotent(a in records(), b in records(), c in records()) {
@@ -187,6 +209,20 @@ fn one_change_of_tracks_is_announced_at_a_time() {
          pictures of 1280x720 against pictures of 1920x720"
     );
     assert!(record.announce(&[wider], Number(20), 8).is_ok(), "that change is done");
+}
+
+#[test]
+fn a_change_that_leaves_all_sound_out_is_refused() {
+    let mut record = record(10, &[(10, 1)], None);
+    let mut sound = track("audio", 2);
+    sound.content = Content::Audio { channels: 2 };
+    record.eras[0].tracks.push(sound.clone());
+    assert!(record.announce(&[track("360p", 3), sound], Number(12), 8).is_ok());
+    assert_eq!(
+        record.announce(&[track("720p", 3), track("audio", 4)], Number(12), 8).unwrap_err().to_string(),
+        "the tracks of signal live01 can't change at number 20: viewers of track audio would have none of its kind any \
+         more; keep pictures and sound, or give another --signal"
+    );
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub(super) struct Signal {
     /// Segments before it have expired.
     pub(super) horizon: Number,
     pub(super) lineages: BTreeMap<Lineage, BTreeMap<TrackName, Track>>,
+    /// Since when its event is known to have an end.
+    ended: Option<Moment>,
 }
 
 /// How fresh a signal is: an element of `GET /signals`.
@@ -83,7 +85,7 @@ struct LineageFreshness {
 
 impl Signal {
     pub(super) fn new(record: Arc<Record>) -> Self {
-        Self { record, horizon: Number(0), lineages: BTreeMap::new() }
+        Self { record, horizon: Number(0), lineages: BTreeMap::new(), ended: None }
     }
 
     fn track(&self, piece: &Piece) -> Option<&Track> {
@@ -171,6 +173,16 @@ impl Signal {
             }
         }
         cut
+    }
+
+    /// Whether its event is over and nothing has come for longer than the retention.
+    pub(super) fn is_over(&mut self, now: Moment, retention_ms: u64) -> bool {
+        if self.record.end.is_none() {
+            return false;
+        }
+        let ended = *self.ended.get_or_insert(now);
+        let youngest = self.lineages.values().flat_map(BTreeMap::values).filter_map(Track::youngest).max();
+        youngest.map_or(ended, |youngest| youngest.max(ended)).age_ms(now) > retention_ms
     }
 
     /// Removes lineages that have no segment and have had no news for longer than `retention_ms`.

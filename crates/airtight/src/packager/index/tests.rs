@@ -256,3 +256,19 @@ fn nothing_is_held_without_a_record_or_twice() {
     assert!(!index.hold(&signal("live01"), &piece, held(9)));
     assert_eq!(index.held(&signal("live01"), &piece), Some(held(5)));
 }
+
+#[test]
+fn a_signal_whose_event_is_long_over_makes_room_for_another() {
+    let (mut index, live01) = (Index::new(7, LIMITS), signal("live01"));
+    index.join(&record("live01", &["720p"])).unwrap();
+    index.hold(&live01, &segment("a-1", "720p", 1), held(1_000));
+    index.expire(Moment(90_000));
+    assert_eq!(index.let_go(Moment(90_000)), [], "who has not ended may come back");
+    index.join(&Record { end: Some(Number(1)), ..record("live01", &["720p"]) }).unwrap();
+    assert_eq!(index.let_go(Moment(100_000)), [], "its end has just become known");
+    assert_eq!(index.let_go(Moment(140_000)), []);
+    let position = index.revision();
+    assert_eq!(index.let_go(Moment(140_001)), std::slice::from_ref(&live01));
+    assert!(index.record(&live01).is_none() && index.pieces(&live01).is_empty());
+    assert!(index.since(Some(position))[0].is_reset(), "every follower is told");
+}

@@ -17,7 +17,6 @@ use tracing::warn;
 use super::{Mode, Store, Taken};
 use crate::{
     packager::admission::{self, Refusal},
-    publish::Offer,
     shared_record,
 };
 
@@ -41,23 +40,23 @@ impl Store {
         if known.is_none() && signals >= admission::SIGNALS {
             return Err(Refusal::Full(format!("this packager serves {signals} signals already")));
         }
-        let joined = match &known {
-            Some(known) => {
-                let (timely, late) = self.timely(known, &sent);
-                late.map_or(Ok(()), |late| Err(contradiction(late)))?;
-                known.join(&timely).map_err(contradiction)?
-            }
-            None => sent,
+        let (sent, late) = match &known {
+            Some(known) => self.timely(known, &sent),
+            None => (sent, None),
         };
+        let joined =
+            known.as_ref().map_or(Ok(sent.clone()), |known| known.join(&sent)).map_err(contradiction)?;
+        joined.keeps_kinds().map_err(contradiction)?;
         if known.as_deref() == Some(&joined) {
-            return Ok(Taken::Already);
+            return late.map_or(Ok(Taken::Already), |late| Err(contradiction(late)));
         }
         self.write_record(&joined)?;
         self.change(|state| state.index.join(&joined)).map_err(contradiction)?;
         Ok(Taken::New)
     }
 
-    /// What of `other` comes in time, and why the rest does not.
+    /// What of `other` comes in time, and why the rest does not. Numbers of which there are media keep their tracks;
+    /// of those that were slate here others may have media, and what viewers saw the composer keeps.
     fn timely(&self, known: &Record, other: &Record) -> (Record, Option<RecordError>) {
         match self.newest(&known.signal) {
             Some(newest) => known.timely(other, newest),
@@ -65,13 +64,9 @@ impl Store {
         }
     }
 
-    /// The newest number of a signal of which there are media, or that viewers have seen since.
+    /// The newest number of a signal of which there are media.
     pub(in crate::packager) fn newest(&self, signal: &SignalName) -> Option<Number> {
-        let held = self.state().index.newest(signal)?;
-        Some(match self.0.board.offer(signal) {
-            Some(Offer::On(published)) => held.max(published.snapshot.edge),
-            Some(Offer::Declared(_)) | None => held,
-        })
+        self.state().index.newest(signal)
     }
 
     /// A spool goes on without its record on disk, until the disk takes it.
