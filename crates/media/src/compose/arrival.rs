@@ -32,6 +32,8 @@ struct Run {
     tracks: BTreeMap<Number, BTreeMap<TrackName, i64>>,
     /// When numbers were whole.
     whole: BTreeMap<Number, i64>,
+    /// It was told of what was nowhere to be had: nothing that is told of it counts until a copy is good.
+    disproved: bool,
     /// What it says of their content.
     words: Words,
     /// The median of what it delivered in step.
@@ -45,7 +47,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let (tracks, whole, words) = (BTreeMap::new(), BTreeMap::new(), Words::default());
-        Self { tracks, whole, words, phase: None, steady: 0, last: i64::MIN }
+        Self { tracks, whole, disproved: false, words, phase: None, steady: 0, last: i64::MIN }
     }
 
     fn newest(&self) -> Option<(Number, i64)> {
@@ -54,7 +56,7 @@ impl Run {
 
     fn is_healthy(&self, record: &Record, now: i64) -> bool {
         let stale = duration(record) * 3;
-        self.newest().is_some_and(|(_, at)| now.saturating_sub(at) <= stale)
+        !self.disproved && self.newest().is_some_and(|(_, at)| now.saturating_sub(at) <= stale)
     }
 
     fn arrived(&mut self, era: &Era, track: &TrackName, number: Number, at: i64) {
@@ -77,7 +79,10 @@ impl Run {
     /// has lost their ages) say nothing of what is usual.
     fn learn(&mut self, record: &Record) {
         let phases = || self.whole.iter().map(|(n, at)| at.saturating_sub(end(record, *n)));
-        let Some(least) = phases().min() else { return };
+        let Some(least) = phases().min() else {
+            (self.phase, self.steady) = (None, 0);
+            return;
+        };
         let mut usual: Vec<i64> = phases().filter(|p| *p <= least.saturating_add(duration(record))).collect();
         let middle = usual.len() / 2;
         let median = *usual.select_nth_unstable(middle).1;
@@ -127,12 +132,30 @@ impl Arrivals {
         turned
     }
 
+    /// A copy of the segment was not what it should be: that it was told of says nothing of when media come.
+    pub(super) fn disproved(&mut self, record: &Record, lineage: &Lineage, number: Number) {
+        let Some(run) = self.runs.get_mut(lineage) else { return };
+        run.tracks.remove(&number);
+        run.whole.remove(&number);
+        run.disproved = true;
+        run.learn(record);
+    }
+
+    /// A copy of one of its segments was good.
+    pub(super) fn proved(&mut self, lineage: &Lineage) {
+        if let Some(run) = self.runs.get_mut(lineage) {
+            run.disproved = false;
+        }
+    }
+
     fn forget(&mut self, record: &Record) {
         let newest = self.runs.values().map(|run| run.last).max().unwrap_or(0);
         let silent = newest.saturating_sub(duration(record) * SILENT);
         self.runs.retain(|_, run| run.last >= silent);
         while self.runs.len() > LINEAGES {
-            let oldest = self.runs.iter().min_by_key(|(_, run)| run.last).map(|(l, _)| l.clone());
+            // Runs that are only told of give way first, however new.
+            let least = |run: &Run| (!run.whole.is_empty(), run.last);
+            let oldest = self.runs.iter().min_by_key(|(_, run)| least(run)).map(|(l, _)| l.clone());
             oldest.and_then(|oldest| self.runs.remove(&oldest));
         }
     }

@@ -28,6 +28,7 @@ pub(super) struct Alone {
     pub(super) record: Record,
     pub(super) lineage: Lineage,
     corrupt: usize,
+    filled: usize,
 }
 
 impl Alone {
@@ -36,7 +37,7 @@ impl Alone {
         let record = studio.record(FIRST, Ladder::Picture);
         let policy = Policy { window_millis: 20_000, settle: at(800) };
         let composer = Composer::new(policy, [SOURCE], at(0));
-        Self { composer, studio, record, lineage: "a-7".parse().unwrap(), corrupt: 0 }
+        Self { composer, studio, record, lineage: "a-7".parse().unwrap(), corrupt: 0, filled: 0 }
     }
 
     pub(super) fn say(&mut self, line: Line, now: u64) {
@@ -72,6 +73,7 @@ impl Alone {
             match action {
                 Action::Fetch { ticket, piece, .. } => wanted.push((ticket, piece)),
                 Action::Decided(Decision::Corrupt { .. }) => self.corrupt += 1,
+                Action::Decided(Decision::Filled(..)) => self.filled += 1,
                 _ => {}
             }
         }
@@ -379,4 +381,36 @@ fn a_record_that_no_packager_would_take_is_not_joined() {
     nonsense.eras.push(era);
     alone.say(Line::Record { record: nonsense }, 1);
     assert_eq!(alone.composer.record().map(|known| &**known), Some(&alone.record));
+}
+
+#[test]
+fn who_tells_of_media_that_are_none_moves_no_deadline() {
+    let mut alone = Alone::new();
+    let first = alone.opened();
+    alone.answer(&first, 1000);
+    alone.wanted();
+    // An honest encoder delivers as each number ends; another tells of each as it begins, and has garbage.
+    let honest = alone.lineage.clone();
+    let liar: Lineage = "0-1".parse().unwrap();
+    for step in 1..=12 {
+        let (number, begins) = (FIRST.plus(step), 1000 + (step - 1) * 2000);
+        alone.lineage = liar.clone();
+        alone.holds(number, begins);
+        for (ticket, _) in alone.wanted() {
+            alone
+                .composer
+                .handle(Event::Fetched(ticket, bytes::Bytes::from_static(b"garbage")), at(begins + 10));
+        }
+        alone.lineage = honest.clone();
+        let ends = begins + 2000 + 100;
+        alone.composer.tick(at(ends - 1));
+        alone.holds(number, ends);
+        for fetch in alone.wanted() {
+            assert!(matches!(&fetch.1, Piece::Segment { lineage, .. } if *lineage == honest), "{fetch:?}");
+            alone.answer(&fetch, ends + 10);
+        }
+        alone.wanted();
+        assert_eq!(alone.filled, 0, "number {number} is not slate");
+    }
+    assert!(alone.corrupt >= 1, "{}", alone.corrupt);
 }
