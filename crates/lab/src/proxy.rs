@@ -1,6 +1,6 @@
 //! A network between parts that can be bad: every connection of a part meets the weather of the part.
 //!
-//! [`weather`] says what becomes of bytes, pure; [`link`] is one connection. A [`Proxy`] stands in front of one
+//! [`weather`] says what becomes of bytes, pure; `link` is one connection. A [`Proxy`] stands in front of one
 //! server and passes on what comes; who a client is, the caller knows.
 
 mod link;
