@@ -454,7 +454,7 @@ impl Composer {
     /// published is past its deadline too, and either the time for a backfill is over or there is
     /// nothing to wait for.
     fn cannot_wait(&self, record: &Record, number: Number, lacking: &[&Track]) -> bool {
-        let is_due = self.slate_at(record, number).is_some_and(|at| at <= self.millis());
+        let is_due = self.is_due(record, number);
         if self.moved.is_some() {
             return is_due;
         }

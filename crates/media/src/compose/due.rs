@@ -50,6 +50,11 @@ impl Composer {
         let (least, most) = (moved.saturating_add(half), moved.saturating_add(3 * half));
         Some(usual.unwrap_or(most).clamp(least, most))
     }
+
+    /// True once slate would be shown for `next`.
+    pub(super) fn is_due(&self, record: &Record, next: Number) -> bool {
+        self.slate_at(record, next).is_some_and(|at| at <= millis(self.now))
+    }
 }
 
 pub(super) fn millis(at: Monotonic) -> i64 {

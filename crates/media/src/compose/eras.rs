@@ -92,10 +92,6 @@ impl Composer {
         self.backfilled = self.settled;
     }
 
-    fn is_due(&self, record: &Record, number: Number) -> bool {
-        self.slate_at(record, number).is_some_and(|at| at <= self.millis())
-    }
-
     /// Before anything is shown: leaves out the era of `number` if nobody has its inits and slates and the one before
     /// can be shown. True if it did.
     pub(super) fn leave_out(&mut self, record: &Record, number: Number) -> bool {
