@@ -21,7 +21,6 @@ WEB := web/dist/index.html
 WEB_MODULES := web/node_modules/.package-lock.json
 BROWSER_MODULES := tools/browser/node_modules/.package-lock.json
 WEB_SOURCES := web/index.html web/package.json web/tsconfig.json web/vite.config.ts $(wildcard web/src/*)
-END_TO_END := $(wildcard crates/*/tests/*.rs)
 
 .PHONY: help
 help:
@@ -67,14 +66,15 @@ lint: setup-build $(WEB_MODULES) $(BROWSER_MODULES)
 # Where encoders join is drawn from this; `make matrix` draws anew each time. A run that fails prints its own.
 SEED ?= 1
 
-# Tests with real encoders, servers and a browser run one at a time: they measure time.
+# Tests that wait for what they expect run side by side; those that measure time have the machine to themselves.
 .PHONY: test
 test: export SEED := $(SEED)
 test: setup-test $(WEB) $(BROWSER_MODULES)
 	INSTA_UPDATE=no $(CARGO) test --workspace --locked --lib --bins
 	$(CARGO) test --workspace --locked --doc
 	$(NPM) --prefix tools/browser test
-	$(if $(END_TO_END),$(CARGO) test --workspace --locked --test '*' -- --test-threads=1)
+	$(CARGO) test --workspace --locked --test nothing_breaks --test together -- --test-threads=4
+	$(CARGO) test --workspace --locked --test alone -- --test-threads=1
 
 .PHONY: bench
 bench: setup-bench $(AIRTIGHT)

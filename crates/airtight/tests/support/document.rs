@@ -1,8 +1,15 @@
 //! Tables of the documents that are made from tests: what an operator reads is what a test has seen.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+
+/// Tests that run side by side have tables in one document.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// Stands in a sentence for what differs from case to case.
 const VARIABLE: char = '…';
@@ -12,6 +19,7 @@ const VARIABLE: char = '…';
 /// # Panics
 /// The document has another table, or no such marks.
 pub fn assert_table(document: &str, name: &str, columns: &[&str], rows: &[Vec<String>]) {
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(DOCS).join(document);
     let text = fs::read_to_string(&path).expect("the document is there");
     let marks = (format!("<!-- {name}: made from the tests -->\n"), format!("<!-- end of {name} -->\n"));

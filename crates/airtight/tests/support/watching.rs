@@ -5,12 +5,19 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::Stdio,
+    thread,
+    time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     airtight,
     system::{SERVERS, System},
 };
+
+/// Whatever happens to a test, its viewers leave after so many seconds.
+const LONGEST: &str = "300";
 
 /// What a watch came to.
 pub struct Watched {
@@ -20,17 +27,17 @@ pub struct Watched {
     pub servers: Vec<serde_json::Value>,
 }
 
-/// Watches all servers for so many seconds, with further flags, and does something once each has a viewer.
+/// Watches all servers, with further flags, does something once each has a viewer, and watches on for a while.
 pub fn watch(
     system: &mut System,
-    seconds: u64,
     flags: &[&str],
     during: impl FnOnce(&mut System) -> Vec<String>,
+    after: Duration,
 ) -> Watched {
     let urls = SERVERS.map(|server| system.url(server, "playlist.m3u8"));
-    let mut watch = airtight(&["watch", "--frames", "--player", "recommended", "--json", "--seconds"]);
     let mut watch =
-        watch.arg(seconds.to_string()).args(flags).args(&urls).stdout(Stdio::piped()).spawn().unwrap();
+        airtight(&["watch", "--frames", "--player", "recommended", "--json", "--seconds", LONGEST]);
+    let mut watch = watch.args(flags).args(&urls).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
     let (mut viewers, mut faults, mut report) = (0, Vec::new(), None);
@@ -40,7 +47,11 @@ pub fn watch(
         faults.extend(line.get("violation").map(|_| line.to_string()));
     }
     // The viewers go on meanwhile; the pipe has room for what they say.
+    let began = Instant::now();
     faults.extend(during(system));
+    thread::sleep(after);
+    let watched = began.elapsed().as_secs();
+    kill_process(Pid::from_child(&watch), Signal::INT).unwrap();
     for line in lines {
         faults.extend(line.get("violation").map(|_| line.to_string()));
         report = line.get("report").cloned().or(report);
@@ -52,7 +63,7 @@ pub fn watch(
         let played = server["played_ms"].as_u64().unwrap();
         let frames = server["frames"]["frames"].as_u64().unwrap();
         // Two pictures of 25 frames per second; the first segments take a moment.
-        let least = seconds * 3 / 4;
+        let least = watched * 3 / 4;
         if played < 1000 * least || frames < 2 * 25 * least {
             faults.push(format!("hardly anything was watched: {server}"));
         }
