@@ -10,6 +10,7 @@
 //! - Replicas that see the same sources choose the same lineage.
 
 mod arrival;
+mod asking;
 mod content;
 mod due;
 mod eras;
@@ -39,7 +40,6 @@ use crate::{
     check,
     grid::Number,
     holding::{Line, Piece},
-    id::Lineage,
     record::{Record, Track},
     window::{Made, Media, Snapshot},
 };
@@ -168,7 +168,7 @@ impl Composer {
             Line::Reset => {
                 self.sources.reset(source);
                 self.abandon(source);
-                self.fetches.forgive(source);
+                self.fetches.retell(source);
             }
             Line::Tick => self.sources.listed(source),
             Line::Record { record } => self.join(&record),
@@ -199,7 +199,7 @@ impl Composer {
     fn fetched(&mut self, ticket: Ticket, bytes: &Bytes) {
         let Some(flight) = self.fetches.take(ticket, self.now) else { return };
         let Some(record) = self.record.clone() else { return };
-        if let Err(reason) = self.admit(&record, &flight.piece, bytes) {
+        if let Err(reason) = self.admit(&record, flight.from, &flight.piece, bytes) {
             let path = flight.piece.path().unwrap_or_default();
             self.switches.lost(flight.from, &flight.piece, flight.since);
             self.decided(Decision::Corrupt { from: flight.from, path, reason });
@@ -220,20 +220,12 @@ impl Composer {
         }
     }
 
-    /// What was asked of a source that is away is asked of others.
-    fn abandon(&mut self, source: SourceId) {
-        for (ticket, flight) in self.fetches.abandon(source) {
-            self.switches.lost(source, &flight.piece, flight.since);
-            self.actions.push_back(Action::Cancel(ticket));
-        }
-    }
-
     /// Takes the bytes of a piece if they are what they should be; else says why not.
-    fn admit(&mut self, record: &Record, piece: &Piece, bytes: &Bytes) -> Result<(), String> {
+    fn admit(&mut self, record: &Record, from: SourceId, piece: &Piece, bytes: &Bytes) -> Result<(), String> {
         match piece {
             Piece::Init { init, .. } => self.openings.init(*init, bytes).map_err(|e| e.to_string()),
             Piece::Slate { lineage, track } => {
-                let init = self.sources.init_of(lineage, track);
+                let init = self.sources.init_of(from, lineage, track);
                 let tracks = self.told.iter().flat_map(|told| &told.eras).flat_map(|e| &e.tracks);
                 let known = tracks.into_iter().find(|t| t.name == *track && Some(t.init) == init);
                 let known = known.ok_or("the record has no such track")?;
@@ -242,7 +234,7 @@ impl Composer {
             Piece::Segment { lineage, track, number } => {
                 let known = record.track(track, *number).ok_or("the record has no such track")?;
                 // The era may have become known while the segment was under way.
-                if !self.sources.may_be_of(lineage, known) {
+                if !self.sources.may_be_of(from, lineage, known) {
                     return Err("it is of another era".to_owned());
                 }
                 let init = self.openings.parsed(known.init).ok_or("its init is not here")?;
@@ -257,63 +249,6 @@ impl Composer {
                 Ok(())
             }
             Piece::Filled { .. } => Ok(()),
-        }
-    }
-
-    /// Inits and slates of every era, from whoever has them.
-    fn fetch_openings(&mut self) {
-        let Some(told) = self.told.clone() else { return };
-        for track in told.eras.iter().flat_map(|e| &e.tracks) {
-            if self.openings.parsed(track.init).is_none() {
-                self.fetch_first(&told, self.sources.inits(track.init));
-            } else if !self.openings.admits(track) {
-                self.fetch_first(&told, self.sources.slates(track.init));
-            }
-        }
-    }
-
-    /// Fetches the first copy that may be tried, unless one of them is under way.
-    fn fetch_first(&mut self, record: &Record, copies: Vec<(SourceId, Piece)>) {
-        if copies.iter().any(|(_, piece)| self.fetches.in_flight(piece)) {
-            return;
-        }
-        let now = self.now;
-        let untried = copies.into_iter().filter(|(from, piece)| self.fetches.may_try(*from, piece, now));
-        // The first of several minima: the order stays, but for sources that may hang.
-        let untried = untried.min_by_key(|(from, _)| self.fetches.is_suspect(*from, now));
-        if let Some((from, piece)) = untried {
-            let ticket = self.fetches.start(from, piece.clone(), now);
-            self.ask(record, ticket, from, piece);
-        }
-    }
-
-    fn ask(&mut self, record: &Record, ticket: Ticket, from: SourceId, piece: Piece) {
-        if let (Some(after), Piece::Segment { track, number, .. }) =
-            (self.switches.asked(from, &piece, self.now), &piece)
-        {
-            self.decided(Decision::Switched { number: *number, track: track.clone(), after });
-        }
-        self.actions.push_back(Action::Fetch { ticket, from, piece, budget: budget(record) });
-    }
-
-    /// What takes longer than usual is asked of another holder, too; the first answer wins.
-    fn hedge(&mut self, record: &Record) {
-        for slow in self.fetches.slow(self.now) {
-            let Some((piece, troubled, since)) =
-                self.fetches.flight(slow).map(|f| (f.piece.clone(), f.from, f.since))
-            else {
-                continue;
-            };
-            let now = self.now;
-            let may_ask = |from: &SourceId| {
-                !self.fetches.in_flight_from(*from, &piece) && self.fetches.may_try(*from, &piece, now)
-            };
-            let holders = self.sources.holders(&piece).into_iter().filter(may_ask);
-            let Some(from) = holders.min_by_key(|from| self.fetches.is_suspect(*from, now)) else { continue };
-            let Some(ticket) = self.fetches.hedge(slow, from, now) else { return };
-            self.switches.lost(troubled, &piece, since);
-            self.decided(Decision::Hedged { from, path: piece.path().unwrap_or_default() });
-            self.ask(record, ticket, from, piece);
         }
     }
 
@@ -358,25 +293,6 @@ impl Composer {
         record.first.max(edge.next().minus(2 * self.window(record)))
     }
 
-    /// Goes back from where this run began: its viewers may come with a playlist of the run before, or of a
-    /// peer, and ask for what has just left the window. Never into the window, whose head does not go back.
-    fn fetch_past(&mut self, record: &Record) {
-        let Some(edge) = self.timeline.edge() else { return };
-        let numbers = self.kept(record, edge)..self.head(record, edge);
-        while let Some(past) = self.timeline.past().filter(|past| numbers.contains(past)) {
-            let Some(era) = record.era(past) else { return };
-            if era.tracks.iter().any(|t| !self.timeline.holds(past, &t.name)) {
-                for track in &era.tracks {
-                    if self.openings.admits(track) && !self.timeline.holds(past, &track.name) {
-                        self.fetch_first(record, self.sources.copies(track, past));
-                    }
-                }
-                return;
-            }
-            self.timeline.keep_past();
-        }
-    }
-
     /// Decides number after number, as far as media or deadlines reach; then publishes.
     fn advance(&mut self, record: &Arc<Record>) {
         while let Some(next) = self.timeline.next().filter(|n| !record.has_ended_by(n.minus(1))) {
@@ -390,40 +306,6 @@ impl Composer {
         }
         if self.timeline.is_news() {
             self.publish(record);
-        }
-    }
-
-    /// Asks for the media of `number` that may be used now and are not here: the lead's alone
-    /// while its copy may still come in its usual time, then whatever there is.
-    fn fetch_media(&mut self, record: &Record, number: Number) {
-        let Some(era) = record.era(number) else { return };
-        let mut lineages = self.arrivals.ranked(record, number, self.millis());
-        let lead_until = self.lead_until(record, number);
-        let any = lead_until.is_some_and(|until| until <= self.millis());
-        if !any {
-            lineages.truncate(1);
-        }
-        for track in &era.tracks {
-            if self.openings.admits(track) && !self.timeline.holds(number, &track.name) {
-                let ranked = |lineage| self.sources.who_has(lineage, track, number);
-                let mut copies: Vec<_> = lineages.iter().flat_map(ranked).collect();
-                if any {
-                    self.note_late(record, &lineages, track, number);
-                    copies.extend(self.sources.copies(track, number));
-                }
-                self.fetch_first(record, copies);
-            }
-        }
-    }
-
-    /// Where nobody has the lead's copy of a number on air: it should be here by now.
-    fn note_late(&mut self, record: &Record, lineages: &[Lineage], track: &Track, number: Number) {
-        let (Some(lead), Some(_)) = (lineages.first(), self.moved) else { return };
-        let due = self.arrivals.due_from(record, lead, number, 0).and_then(|at| u64::try_from(at).ok());
-        if let Some(due) = due.map(Monotonic::from_millis).filter(|due| *due <= self.now)
-            && self.sources.who_has(lead, track, number).is_empty()
-        {
-            self.switches.late(lead, &track.name, number, due);
         }
     }
 
@@ -480,15 +362,6 @@ impl Composer {
         let head = slots.first().map_or(head, |s| head.max(s.number));
         let snapshot = Snapshot { record: record.clone(), head, edge, slots, openings };
         self.actions.push_back(Action::Publish(Arc::new(snapshot)));
-    }
-
-    /// Late media are asked for as long as their number is in the window.
-    fn fetch_late(&mut self, record: &Record) {
-        let Some(edge) = self.timeline.edge() else { return };
-        for (number, track) in self.timeline.filled(self.head(record, edge)) {
-            let Some(track) = record.track(&track, number) else { continue };
-            self.fetch_first(record, self.sources.copies(track, number));
-        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Composer {
     /// Until when the lead's copy of `number` is waited for: a while past its usual arrival, but
     /// not so long that there is no time left to fetch another.
     pub(super) fn lead_until(&self, record: &Record, number: Number) -> Option<i64> {
-        let lead = self.arrivals.ranked(record, number, self.millis()).into_iter().next();
+        let lead = self.lineages(record, number).into_iter().next();
         let patience = lead_patience(record);
         let usual = lead.and_then(|lead| self.arrivals.due_from(record, &lead, number, patience));
         let last = if self.timeline.next() == Some(number) {

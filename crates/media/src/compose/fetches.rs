@@ -7,9 +7,9 @@ use crate::{grid::Number, holding::Piece};
 
 /// How long a copy that could not be had is left alone, the first time; then twice as long.
 const PAUSE: Monotonic = Monotonic::from_millis(200);
-/// The pause is doubled so many times at most.
+/// Either is doubled so many times at most.
 const DOUBLED: u32 = 4;
-/// How long a source that brought nothing is asked after all others.
+/// How long a source that brought nothing is asked after all others, the first time; then twice as long.
 const SUSPECT: Monotonic = Monotonic::from_millis(3000);
 
 /// When a copy that brought nothing may be tried again.
@@ -18,6 +18,14 @@ enum Again {
     /// At this time; it has failed so many times.
     At(Monotonic, u32),
     Never,
+}
+
+/// A source that brought nothing may hang.
+#[derive(Debug, Clone, Copy)]
+struct Suspicion {
+    until: Monotonic,
+    /// How many times in a row.
+    times: u32,
 }
 
 /// A fetch under way.
@@ -36,7 +44,7 @@ pub(super) struct Fetches {
     flying: BTreeMap<Ticket, Flight>,
     pace: Pace,
     tried: BTreeMap<(SourceId, Piece), Again>,
-    suspects: BTreeMap<SourceId, Monotonic>,
+    suspects: BTreeMap<SourceId, Suspicion>,
 }
 
 impl Fetches {
@@ -87,16 +95,25 @@ impl Fetches {
         Some(flight)
     }
 
+    fn suspect(&mut self, source: SourceId, now: Monotonic) {
+        let times = self.suspects.get(&source).map_or(0, |known| known.times);
+        let until = now + SUSPECT * 2u32.pow(times.min(DOUBLED));
+        self.suspects.insert(source, Suspicion { until, times: times + 1 });
+    }
+
     /// `won` brought its piece: others that are under way for it are given up. One that was asked
     /// before, and is overtaken, may hang.
     pub(super) fn overtaken(&mut self, won: &Flight, now: Monotonic) -> Vec<Ticket> {
         let of_piece = self.flying.iter().filter(|(_, flight)| flight.piece == won.piece);
         let lost: Vec<_> = of_piece.map(|(ticket, _)| *ticket).collect();
+        if let Some(suspicion) = self.suspects.get_mut(&won.from) {
+            suspicion.times = 0;
+        }
         for ticket in &lost {
             let Some(flight) = self.flying.remove(ticket) else { continue };
             self.pace.took(now.saturating_sub(flight.since));
             if flight.since < won.since {
-                self.suspects.insert(flight.from, now + SUSPECT);
+                self.suspect(flight.from, now);
             }
         }
         lost
@@ -106,7 +123,7 @@ impl Fetches {
     pub(super) fn failed(&mut self, ticket: Ticket, now: Monotonic) -> Option<Flight> {
         let flight = self.flying.remove(&ticket)?;
         let copy = (flight.from, flight.piece.clone());
-        self.suspects.insert(copy.0, now + SUSPECT);
+        self.suspect(copy.0, now);
         let failed = match self.tried.get(&copy) {
             Some(Again::At(_, failed)) => *failed,
             _ => 0,
@@ -116,9 +133,9 @@ impl Fetches {
         Some(flight)
     }
 
-    /// True if the source has lately brought nothing: it may hang.
-    pub(super) fn is_suspect(&self, source: SourceId, now: Monotonic) -> bool {
-        self.suspects.get(&source).is_some_and(|until| *until > now)
+    /// How often in a row the source has lately brought nothing: the more, the later it is asked.
+    pub(super) fn suspicion(&self, source: SourceId, now: Monotonic) -> u32 {
+        self.suspects.get(&source).filter(|known| known.until > now).map_or(0, |known| known.times.max(1))
     }
 
     pub(super) fn corrupt(&mut self, from: SourceId, piece: Piece) {
@@ -126,18 +143,27 @@ impl Fetches {
     }
 
     /// Fetches from a source that is down will not end: others may be asked. What is given up.
-    pub(super) fn abandon(&mut self, source: SourceId) -> Vec<(Ticket, Flight)> {
-        self.flying.extract_if(.., |_, flight| flight.from == source).collect()
+    pub(super) fn abandon(&mut self, source: SourceId, now: Monotonic) -> Vec<(Ticket, Flight)> {
+        let lost: Vec<_> = self.flying.extract_if(.., |_, flight| flight.from == source).collect();
+        if !lost.is_empty() {
+            self.suspect(source, now);
+        }
+        lost
     }
 
-    /// The source tells anew what it holds: nothing that was learnt of its copies counts.
-    pub(super) fn forgive(&mut self, source: SourceId) {
+    /// The source tells anew what it holds: nothing that was learnt of its copies counts. That it brought nothing does.
+    pub(super) fn retell(&mut self, source: SourceId) {
         self.tried.retain(|(from, _), _| *from != source);
-        self.suspects.remove(&source);
     }
 
     pub(super) fn in_flight(&self, piece: &Piece) -> bool {
         self.flying.values().any(|flight| flight.piece == *piece)
+    }
+
+    /// How much those are suspected of whom the piece is asked now, at the least; none if nobody is.
+    pub(super) fn doubt(&self, piece: &Piece, now: Monotonic) -> Option<u32> {
+        let asked = self.flying.values().filter(|flight| flight.piece == *piece);
+        asked.map(|flight| self.suspicion(flight.from, now)).min()
     }
 
     pub(super) fn in_flight_from(&self, from: SourceId, piece: &Piece) -> bool {

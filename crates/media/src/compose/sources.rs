@@ -7,7 +7,7 @@ use crate::{
     grid::Number,
     holding::Piece,
     id::{InitHash, Lineage, TrackName},
-    record::Track,
+    record::{Era, Track},
 };
 
 /// Segments remembered per source; those farthest in the future give way.
@@ -24,6 +24,15 @@ struct Source {
     inits: BTreeMap<(Lineage, TrackName), InitHash>,
     slates: BTreeSet<(Lineage, TrackName)>,
     segments: BTreeSet<(Number, TrackName, Lineage)>,
+}
+
+impl Source {
+    /// The tracks that a lineage makes, each with its init.
+    fn made_by(&self, lineage: &Lineage) -> BTreeMap<&TrackName, InitHash> {
+        let from = self.inits.range((lineage.clone(), least_track())..);
+        let made = from.take_while(|((known, _), _)| known == lineage);
+        made.map(|((_, track), init)| (track, *init)).collect()
+    }
 }
 
 /// All sources.
@@ -120,11 +129,9 @@ impl Sources {
 
     /// The copies of one lineage's segment, if it is of this track.
     pub(super) fn who_has(&self, lineage: &Lineage, track: &Track, number: Number) -> Vec<(SourceId, Piece)> {
-        if !self.may_be_of(lineage, track) {
-            return Vec::new();
-        }
         let key = (number, track.name.clone(), lineage.clone());
         let holders = self.up().filter(|(_, s)| s.segments.contains(&key));
+        let holders = holders.filter(|(id, _)| self.may_be_of(*id, lineage, track));
         holders.map(|(id, _)| (id, segment(&key))).collect()
     }
 
@@ -149,7 +156,7 @@ impl Sources {
             // Keys are in order of their numbers: none of another number is looked at.
             let from = source.segments.range((number, track.name.clone(), least_lineage())..);
             let equal = from.take_while(|(n, t, _)| *n == number && *t == track.name);
-            let equal = equal.filter(|(.., lineage)| self.may_be_of(lineage, track));
+            let equal = equal.filter(|(.., lineage)| self.may_be_of(id, lineage, track));
             equal.map(|key| (id, segment(key))).collect::<Vec<_>>()
         };
         self.up().flat_map(of_source).collect()
@@ -182,22 +189,40 @@ impl Sources {
         self.up().flat_map(of_source).collect()
     }
 
-    /// False for a lineage that is known to make another track of this name, that of another era: its media
-    /// may be cut alike and are not to be shown under this track's init.
-    pub(super) fn may_be_of(&self, lineage: &Lineage, track: &Track) -> bool {
-        self.init_of(lineage, &track.name).is_none_or(|init| init == track.init)
+    /// False for the copies of a lineage that makes another track of this name, that of another era: they may be cut
+    /// alike and are not to be shown under this track's init.
+    ///
+    /// What `from` says of that counts for its own copies alone; one that says nothing is taken at others' word.
+    pub(super) fn may_be_of(&self, from: SourceId, lineage: &Lineage, track: &Track) -> bool {
+        if let Some(init) = self.init_of(from, lineage, &track.name) {
+            return init == track.init;
+        }
+        let mut said = self.up().filter_map(|(id, _)| self.init_of(id, lineage, &track.name)).peekable();
+        said.peek().is_none() || said.any(|init| init == track.init)
     }
 
-    /// The init that a lineage's track was announced with.
-    pub(super) fn init_of(&self, lineage: &Lineage, track: &TrackName) -> Option<InitHash> {
-        let key = (lineage.clone(), track.clone());
-        self.sources.values().find_map(|s| s.inits.get(&key).copied())
+    /// The init that a source says a lineage's track begins with.
+    pub(super) fn init_of(&self, from: SourceId, lineage: &Lineage, track: &TrackName) -> Option<InitHash> {
+        self.sources.get(&from)?.inits.get(&(lineage.clone(), track.clone())).copied()
+    }
+
+    /// False for a lineage that makes other tracks than those of `era`, by the word of all who say what it makes.
+    pub(super) fn may_make(&self, lineage: &Lineage, era: &Era) -> bool {
+        let mut said = self.up().map(|(_, source)| source.made_by(lineage)).filter(|made| !made.is_empty());
+        let Some(first) = said.next() else { return true };
+        let of_era: BTreeMap<_, _> = era.tracks.iter().map(|track| (&track.name, track.init)).collect();
+        first == of_era || said.any(|made| made == of_era)
     }
 }
 
 /// The lineage that comes before all others.
 fn least_lineage() -> Lineage {
     Lineage::new("0".parse().expect("0 is a name"), 0)
+}
+
+/// The track that comes before all others.
+fn least_track() -> TrackName {
+    "0".parse().expect("0 is a name")
 }
 
 fn segment((number, track, lineage): &(Number, TrackName, Lineage)) -> Piece {
@@ -219,8 +244,8 @@ mod tests {
             sources.holds(id, Piece::Segment { lineage, track, number: Number(second) });
         }
         assert_eq!(sources.len(), 2 * OPENINGS + SEGMENTS);
-        assert!(sources.init_of(&least_lineage(), &track).is_none());
+        assert!(sources.init_of(id, &least_lineage(), &track).is_none());
         let first = Lineage::new("a".parse().unwrap(), 0);
-        assert!(sources.init_of(&first, &track).is_some(), "what is known stays");
+        assert!(sources.init_of(id, &first, &track).is_some(), "what is known stays");
     }
 }

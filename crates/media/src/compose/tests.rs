@@ -4,6 +4,7 @@ mod alone;
 mod content;
 mod eras;
 mod rules;
+mod several;
 mod studio;
 mod world;
 

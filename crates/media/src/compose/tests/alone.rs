@@ -15,7 +15,7 @@ use crate::{
     record::Record,
 };
 
-const SOURCE: SourceId = SourceId(0);
+pub(super) const SOURCE: SourceId = SourceId(0);
 pub(super) const FIRST: Number = Number(10);
 
 pub(super) fn at(millis: u64) -> Duration {
@@ -24,11 +24,11 @@ pub(super) fn at(millis: u64) -> Duration {
 
 pub(super) struct Alone {
     pub(super) composer: Composer,
-    studio: Studio,
+    pub(super) studio: Studio,
     pub(super) record: Record,
     pub(super) lineage: Lineage,
-    corrupt: usize,
-    filled: usize,
+    pub(super) corrupt: usize,
+    pub(super) filled: usize,
 }
 
 impl Alone {
@@ -41,18 +41,26 @@ impl Alone {
     }
 
     pub(super) fn say(&mut self, line: Line, now: u64) {
-        self.composer.handle(Event::Says(SOURCE, line), at(now));
+        self.say_from(SOURCE, line, now);
+    }
+
+    pub(super) fn say_from(&mut self, from: SourceId, line: Line, now: u64) {
+        self.composer.handle(Event::Says(from, line), at(now));
     }
 
     /// Tells all: the record, init and slate, and the first number.
     pub(super) fn list(&mut self, now: u64) {
-        self.say(Line::Reset, now);
-        self.say(Line::Record { record: self.record.clone() }, now);
+        self.list_from(SOURCE, now);
+    }
+
+    pub(super) fn list_from(&mut self, from: SourceId, now: u64) {
+        self.say_from(from, Line::Reset, now);
+        self.say_from(from, Line::Record { record: self.record.clone() }, now);
         for line in openings(&self.record, &self.lineage, self.record.first) {
-            self.say(line, now);
+            self.say_from(from, line, now);
         }
-        self.holds(FIRST, now);
-        self.say(Line::Tick, now);
+        self.holds_from(from, FIRST, now);
+        self.say_from(from, Line::Tick, now);
     }
 
     fn holds(&mut self, number: Number, now: u64) {
@@ -60,27 +68,43 @@ impl Alone {
     }
 
     pub(super) fn holds_of(&mut self, number: Number, health: Health, now: u64) {
-        let track = self.record.eras[0].tracks[0].name.clone();
-        let piece = Piece::Segment { lineage: self.lineage.clone(), track, number };
-        let signal = self.record.signal.clone();
-        self.say(Line::Held { signal, piece, length: 1, age_ms: 0, health }, now);
+        let line = self.held(self.segment(number), health);
+        self.say(line, now);
     }
 
-    /// The fetches that are wanted now.
-    fn wanted(&mut self) -> Vec<(Ticket, Piece)> {
-        let mut wanted = Vec::new();
+    pub(super) fn holds_from(&mut self, from: SourceId, number: Number, now: u64) {
+        let line = self.held(self.segment(number), Health::Healthy);
+        self.say_from(from, line, now);
+    }
+
+    pub(super) fn segment(&self, number: Number) -> Piece {
+        let track = self.record.eras[0].tracks[0].name.clone();
+        Piece::Segment { lineage: self.lineage.clone(), track, number }
+    }
+
+    pub(super) fn held(&self, piece: Piece, health: Health) -> Line {
+        Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms: 0, health }
+    }
+
+    /// The fetches that are wanted now, and of whom.
+    pub(super) fn asked(&mut self) -> Vec<(SourceId, (Ticket, Piece))> {
+        let mut asked = Vec::new();
         while let Some(action) = self.composer.poll() {
             match action {
-                Action::Fetch { ticket, piece, .. } => wanted.push((ticket, piece)),
+                Action::Fetch { ticket, from, piece, .. } => asked.push((from, (ticket, piece))),
                 Action::Decided(Decision::Corrupt { .. }) => self.corrupt += 1,
                 Action::Decided(Decision::Filled(..)) => self.filled += 1,
                 _ => {}
             }
         }
-        wanted
+        asked
     }
 
-    fn one(&mut self) -> (Ticket, Piece) {
+    pub(super) fn wanted(&mut self) -> Vec<(Ticket, Piece)> {
+        self.asked().into_iter().map(|(_, fetch)| fetch).collect()
+    }
+
+    pub(super) fn one(&mut self) -> (Ticket, Piece) {
         let wanted = self.wanted();
         assert_eq!(wanted.len(), 1, "{wanted:?}");
         wanted[0].clone()
@@ -98,7 +122,7 @@ impl Alone {
     }
 
     /// On the way to the air: init and slate are here, the first segment is asked for.
-    fn opened(&mut self) -> (Ticket, Piece) {
+    pub(super) fn opened(&mut self) -> (Ticket, Piece) {
         self.list(1000);
         for kind in ["init", "slate"] {
             let fetch = self.one();
@@ -162,112 +186,6 @@ fn a_corrupt_copy_is_not_asked_for_again_unless_its_source_begins_anew() {
     assert_eq!(alone.corrupt, 1);
     alone.list(1700);
     assert_eq!(alone.one().1, piece);
-}
-
-#[test]
-fn what_was_asked_of_a_source_that_is_down_is_asked_elsewhere() {
-    let mut alone = Alone::new();
-    let (ticket, piece) = alone.opened();
-    let other = SourceId(1);
-    for line in openings(&alone.record, &alone.lineage, alone.record.first) {
-        alone.composer.handle(Event::Says(other, line), at(1010));
-    }
-    let (signal, held) = (alone.record.signal.clone(), piece.clone());
-    let line = Line::Held { signal, piece: held, length: 1, age_ms: 0, health: Health::Healthy };
-    alone.composer.handle(Event::Says(other, line), at(1010));
-    assert_eq!(alone.wanted(), [], "it is under way");
-    alone.composer.handle(Event::Down(SOURCE), at(1020));
-    let again = alone.one();
-    assert_eq!(again.1, piece);
-    assert_ne!(again.0, ticket);
-}
-
-/// Two sources hold `number`; it is asked of the first, and answered after 10 ms.
-fn brought_in_time(alone: &mut Alone, other: SourceId, number: u64, now: u64) {
-    both_hold(alone, other, number, now);
-    let fetch = alone.one();
-    alone.answer(&fetch, now + 10);
-    alone.wanted();
-}
-
-fn both_hold(alone: &mut Alone, other: SourceId, number: u64, now: u64) {
-    let number = Number(number);
-    alone.holds(number, now);
-    let track = alone.record.eras[0].tracks[0].name.clone();
-    let piece = Piece::Segment { lineage: alone.lineage.clone(), track, number };
-    let health = Health::Healthy;
-    let line = Line::Held { signal: alone.record.signal.clone(), piece, length: 1, age_ms: 0, health };
-    alone.composer.handle(Event::Says(other, line), at(now));
-}
-
-#[test]
-fn a_slow_fetch_is_made_beside_where_the_same_copy_is_and_the_loser_is_broken_off() {
-    let (mut alone, other) = (Alone::new(), SourceId(1));
-    let first = alone.opened();
-    alone.answer(&first, 1010);
-    alone.wanted();
-    let (mut number, mut now) = (FIRST.0 + 1, 3000);
-    for _ in 0..3 {
-        // So many that slow ones stay rare.
-        for _ in 0..60 {
-            brought_in_time(&mut alone, other, number, now);
-            (number, now) = (number + 1, now + 2000);
-        }
-        both_hold(&mut alone, other, number, now);
-        let slow_one = alone.one();
-        assert_eq!(alone.composer.wake_at(), Some(at(now + 10)));
-        alone.composer.tick(at(now + 9));
-        assert_eq!(alone.wanted(), []);
-        alone.composer.tick(at(now + 10));
-        let beside = alone.one();
-        assert_eq!(beside.1, slow_one.1);
-        assert_ne!(beside.0, slow_one.0);
-        // No third one.
-        alone.composer.tick(at(now + 100));
-        assert_eq!(alone.wanted(), []);
-        alone.answer(&beside, now + 110);
-        let actions: Vec<_> = std::iter::from_fn(|| alone.composer.poll()).collect();
-        let is_loser = |action: &Action| matches!(action, Action::Cancel(ticket) if *ticket == slow_one.0);
-        assert_eq!(actions.iter().filter(|action| is_loser(action)).count(), 1, "{actions:?}");
-        // What the loser brings after all is of no account.
-        alone.answer(&slow_one, now + 120);
-        assert_eq!(alone.corrupt, 0);
-        (number, now) = (number + 1, now + 2000);
-    }
-}
-
-#[test]
-fn a_source_that_brought_nothing_is_still_asked_for_what_it_alone_has() {
-    let mut alone = Alone::new();
-    let (ticket, piece) = alone.opened();
-    let other = SourceId(1);
-    let say = |alone: &mut Alone, number: u64, now| {
-        alone.holds(Number(number), now);
-        let track = piece.track().clone();
-        let piece = Piece::Segment { lineage: alone.lineage.clone(), track, number: Number(number) };
-        let line = Line::Held {
-            signal: alone.record.signal.clone(),
-            piece,
-            length: 1,
-            age_ms: 0,
-            health: Health::Healthy,
-        };
-        alone.composer.handle(Event::Says(other, line), at(now));
-    };
-    say(&mut alone, FIRST.0, 1010);
-    alone.composer.handle(Event::Failed(ticket), at(1400));
-    let asked = |alone: &mut Alone| {
-        std::iter::from_fn(|| alone.composer.poll()).find_map(|action| match action {
-            Action::Fetch { ticket, from, piece, .. } => Some((from, (ticket, piece))),
-            _ => None,
-        })
-    };
-    let (from, fetch) = asked(&mut alone).unwrap();
-    assert_eq!(from, other);
-    alone.answer(&fetch, 1410);
-    alone.holds(FIRST.next(), 3000);
-    // The suspect alone has it: better than nobody.
-    assert_eq!(asked(&mut alone).unwrap().0, SOURCE);
 }
 
 #[test]

@@ -208,6 +208,22 @@ fn an_era_heard_of_late_begins_with_the_next_number() {
 }
 
 #[test]
+fn the_first_numbers_of_an_era_do_not_wait_for_encoders_that_ended_with_the_one_before() {
+    let mut rig = Rig::on_the_air();
+    for n in FIRST..30 {
+        match n {
+            14 => rig.announce(whole(n)),
+            18 => rig.open("c-9", ERA, whole(n)),
+            _ => {}
+        }
+        rig.holds(if n < ERA.0 { "a-1" } else { "c-9" }, n, whole(n));
+        assert_eq!(rig.edge(), n, "it is published as soon as it is whole");
+        rig.pass(n);
+    }
+    assert_eq!((rig.turned(), rig.slate()), (Some(ERA.0), 0));
+}
+
+#[test]
 fn one_that_begins_amid_an_era_that_nobody_makes_shows_what_the_others_do() {
     let (began, mut rig) = (whole(30), Rig::new(whole(30)));
     rig.list(began);
