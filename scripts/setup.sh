@@ -6,6 +6,7 @@
 #   setup.sh run     also ffmpeg and a font
 #   setup.sh test    also a browser and a second parser of playlists
 #   setup.sh bench   as run, and what serving is measured with
+#   setup.sh drill   as run, and a library that tells parts another time
 #   setup.sh fuzz    a C++ compiler for the fuzzer
 set -euo pipefail
 
@@ -40,6 +41,10 @@ missing() {
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || ! command -v apt-get >/dev/null || echo fonts-dejavu-core
     [ "$1" != run ] || return 0
+    if [ "$1" = drill ]; then
+        compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
+        return 0
+    fi
     if [ "$1" = bench ]; then
         command -v curl >/dev/null || echo curl
         command -v wrk >/dev/null || echo wrk
@@ -68,7 +73,7 @@ install() {
 
 main() {
     local purpose=${1:-run}
-    case $purpose in build | run | test | bench | fuzz) ;; *) die "no purpose '$purpose': build, run, test, bench or fuzz." ;; esac
+    case $purpose in build | run | test | bench | drill | fuzz) ;; *) die "no purpose '$purpose': build, run, test, bench, drill or fuzz." ;; esac
     toolchain Rust rustc "$RUST_WANTED" "install it with rustup (https://rustup.rs)"
     toolchain Cargo cargo "$RUST_WANTED" "it comes with Rust (https://rustup.rs)"
     toolchain Node node "$NODE_WANTED" "install it from https://nodejs.org"

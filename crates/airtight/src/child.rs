@@ -94,7 +94,7 @@ impl Command {
     }
 
     /// Sets variables of the child's environment.
-    pub fn envs(mut self, variables: impl IntoIterator<Item = (&'static str, OsString)>) -> Self {
+    pub fn envs(mut self, variables: impl IntoIterator<Item = (impl Into<OsString>, OsString)>) -> Self {
         self.envs.extend(variables.into_iter().map(|(key, value)| (key.into(), value)));
         self
     }

@@ -131,7 +131,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "player", help: "Patience of the player: hls.js or recommended [default: hls.js]" },
     Key {
         name: "frames",
-        help: "true to decode pictures and read the test programme's frame codes [default: false]",
+        help: "true to decode everything and look for the test programme's frame codes and beeps [default: false]",
     },
 ];
 

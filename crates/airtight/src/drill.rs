@@ -1,8 +1,12 @@
 //! `airtight drill`: breaks a system of its own, part by part, and judges it by what its viewers see.
 //!
 //! `lab` says what is tried, what viewers may notice and whether they did. Here are the processes: the system
-//! ([`system`]), the network between its parts ([`network`]), what strikes it ([`strike`]), the wait until it is whole again ([`steady`]), and a trial ([`trial`]).
+//! ([`system`]), the network between its parts ([`network`]), their wall clocks ([`clocks`]) and what the encoders are
+//! given ([`content`]), what strikes it ([`strike`]), the wait until it is whole again ([`steady`]), and a trial
+//! ([`trial`]).
 
+mod clocks;
+mod content;
 mod disk;
 mod network;
 mod steady;
@@ -10,7 +14,11 @@ mod strike;
 mod system;
 mod trial;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use airtight_lab::{
     drill::{
@@ -35,6 +43,10 @@ use trial::Plan;
 
 /// How long a storm lasts if nothing else is said.
 const STORM: Duration = Duration::from_secs(600);
+/// What playlists offer if nothing else is said: as few segments as may be, so that a system is whole the sooner.
+const WINDOW: u64 = 12;
+/// Below the folder of the report: the logs of a system whose clocks are set.
+const CLOCKS: &str = "clocks";
 /// Target durations after a trial in which viewers may still be given slate.
 const SETTLE: u32 = 4;
 
@@ -45,10 +57,9 @@ enum Tries {
 }
 
 struct Options {
-    tries: Tries,
     report: Option<PathBuf>,
     ports: Vec<(&'static str, u16)>,
-    decoder: String,
+    ffmpeg: String,
     window: Duration,
 }
 
@@ -59,11 +70,10 @@ fn options(settings: &Settings) -> Result<Options, SettingError> {
         ports.push((key, u16::try_from(port).unwrap_or(0)));
     }
     Ok(Options {
-        tries: tries(settings)?,
         report: settings.opt("report", None)?,
         ports,
-        decoder: settings.get("ffmpeg", None, "ffmpeg".to_owned())?,
-        window: Duration::from_secs(settings.within("window", (6, 3600), 30)?),
+        ffmpeg: settings.get("ffmpeg", None, "ffmpeg".to_owned())?,
+        window: Duration::from_secs(settings.within("window", (6, 3600), WINDOW)?),
     })
 }
 
@@ -85,12 +95,32 @@ fn tries(settings: &Settings) -> Result<Tries, SettingError> {
         return Ok(Tries::Cells(Cell::quick().collect()));
     }
     let asked = Cell::all().filter(|cell| only.is_empty() || only.iter().any(|one| one.has(*cell)));
-    let (cells, senseless): (Vec<_>, Vec<_>) = asked.partition(|cell| cell.senseless().is_none());
-    if let (true, Some(cell)) = (cells.is_empty(), senseless.first()) {
-        let why = cell.senseless().unwrap_or_default();
-        return Err(SettingError::new(format!("--only: {cell} makes no sense, {why}")));
+    let (cells, left_out): (Vec<_>, Vec<_>) = asked.partition(|cell| reason_against(*cell).is_none());
+    if let (true, Some(cell)) = (cells.is_empty(), left_out.first()) {
+        let what = if cell.senseless().is_some() { "makes no sense" } else { "can't be tried" };
+        let why = reason_against(*cell).unwrap_or_default();
+        return Err(SettingError::new(format!("--only: {cell} {what}, {why}")));
     }
     Ok(Tries::Cells(cells))
+}
+
+/// Why a cell is not tried; none if it is.
+fn reason_against(cell: Cell) -> Option<&'static str> {
+    let lacking =
+        || (cell.fault.sets_clock() && clocks::library().is_none()).then_some("libfaketime is not installed");
+    cell.senseless().or_else(lacking)
+}
+
+impl Tries {
+    /// What is tried in each system, and whether that has clocks that can be set: such a system is one of its own, so
+    /// that all else is tried without a library between the parts and their machine.
+    fn by_system(self) -> Vec<(Self, bool)> {
+        let Self::Cells(cells) = self else { return vec![(self, false)] };
+        let (clocks, others): (Vec<_>, Vec<_>) = cells.into_iter().partition(|cell| cell.fault.sets_clock());
+        let systems = [(others, false), (clocks, true)];
+        let systems = systems.into_iter().filter(|(cells, _)| !cells.is_empty());
+        systems.map(|(cells, clocks)| (Self::Cells(cells), clocks)).collect()
+    }
 }
 
 /// A time as people write it.
@@ -111,7 +141,7 @@ impl std::str::FromStr for Span {
 /// # Errors
 /// Wrong settings; a bar that was missed; an order to end.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
-    let options = options(settings)?;
+    let (options, tries) = (options(settings)?, tries(settings)?);
     if let Some(folder) = &options.report {
         fs::create_dir_all(folder).map_err(|error| {
             SettingError::new(format!("report = '{}' can't be used: {error}", folder.display()))
@@ -119,27 +149,36 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let verdict = block_on_two(async {
         let stop = until_signal()?;
-        let system = System::new(&options.ports, options.window).await?;
-        let outcome = tokio::select! {
-            outcome = drill(&system, &options) => outcome,
-            () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
-        };
-        system.end().await?;
-        outcome
+        let (began, clock, mut trials) = (Timestamp::now(), Instant::now(), Vec::new());
+        for (tries, has_clocks) in tries.by_system() {
+            let library = has_clocks.then(clocks::library).flatten();
+            let system = System::new(&options.ports, options.window, &options.ffmpeg, library).await?;
+            let outcome = tokio::select! {
+                outcome = drill(&system, &options, &tries, &mut trials) => outcome,
+                () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
+            };
+            let kept = keep_logs(&system, &options, has_clocks).context("the logs can't be kept");
+            system.end().await?;
+            outcome.and(kept)?;
+        }
+        tell(&options, &report(began, clock.elapsed(), trials))
     })?;
     verdict.map_or(Ok(()), |verdict| bail!("viewers would have noticed: {verdict}"))
 }
 
-/// Tries everything; why it is not passed, if it is not.
-async fn drill(system: &System, options: &Options) -> anyhow::Result<Option<String>> {
-    let (began, clock) = (Timestamp::now(), Instant::now());
+/// Tries everything in one system.
+async fn drill(
+    system: &System,
+    options: &Options,
+    tries: &Tries,
+    trials: &mut Vec<Trial>,
+) -> anyhow::Result<()> {
     cli::answer(format_args!("A system starts in {}", system.path().display()))?;
     system.supervise().await?;
     let steady = Steady::new(system, options.window);
     let target = steady.started().await.context("the system does not start")?;
     cli::answer(report::head())?;
-    let mut trials = Vec::new();
-    for plan in plans(&options.tries, target) {
+    for plan in plans(tries, target) {
         for _ in 0..ATTEMPTS {
             let trial = attempt(system, &steady, options, &plan, target).await;
             cli::answer(&trial)?;
@@ -150,20 +189,27 @@ async fn drill(system: &System, options: &Options) -> anyhow::Result<Option<Stri
             }
         }
     }
-    let senseless = Cell::all().filter_map(|cell| Some((cell.to_string(), cell.senseless()?)));
+    Ok(())
+}
+
+fn report(began: Timestamp, time: Duration, trials: Vec<Trial>) -> Report {
     let words: Vec<_> = std::env::args().skip(1).collect();
-    let report = Report {
+    Report {
         command: format!("airtight {}", words.join(" ")),
         began,
-        seconds: clock.elapsed().as_secs(),
+        seconds: time.as_secs(),
         trials,
-        senseless: senseless.collect(),
-    };
-    if let Some(folder) = &options.report {
-        write(&report, folder, system).context("the report can't be written")?;
+        left_out: Cell::all().filter_map(|cell| Some((cell.to_string(), reason_against(cell)?))).collect(),
     }
-    for (cell, why) in &report.senseless {
-        cli::answer(format_args!("{cell:22}left out: {why}"))?;
+}
+
+/// Writes and says how it went; why the drill is not passed, if it is not.
+fn tell(options: &Options, report: &Report) -> anyhow::Result<Option<String>> {
+    if let Some(folder) = &options.report {
+        write(report, folder).context("the report can't be written")?;
+    }
+    for omission in report.omissions() {
+        cli::answer(format_args!("left out: {omission}"))?;
     }
     Ok(report.verdict())
 }
@@ -185,7 +231,7 @@ async fn attempt(
     plan: &Plan,
     target: Duration,
 ) -> Trial {
-    let mut trial = trial::run(system, &options.decoder, plan, target).await;
+    let mut trial = trial::run(system, &options.ffmpeg, plan, target).await;
     if let Err(lack) = steady.recovered().await {
         trial.troubles.push(format!("{lack:#}"));
     }
@@ -195,12 +241,21 @@ async fn attempt(
     trial
 }
 
-/// Writes the report, and the logs of the parts beside it.
-fn write(report: &Report, folder: &std::path::Path, system: &System) -> anyhow::Result<()> {
+/// Writes the report, for programs and for people.
+fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
     fs::write(folder.join("drill.json"), serde_json::to_vec_pretty(report)?)?;
     fs::write(folder.join("drill.md"), report.markdown())?;
+    Ok(())
+}
+
+/// Copies the logs of the parts beside the report, those of parts with clocks of their own into a folder of theirs.
+fn keep_logs(system: &System, options: &Options, has_clocks: bool) -> anyhow::Result<()> {
+    let Some(folder) = &options.report else { return Ok(()) };
+    let folder = if has_clocks { folder.join(CLOCKS) } else { folder.clone() };
+    fs::create_dir_all(&folder)?;
     for log in system.logs() {
-        let Some(name) = log.file_name() else { continue };
+        // What was told to end early may lack some.
+        let Some(name) = log.file_name().filter(|_| log.is_file()) else { continue };
         fs::copy(&log, folder.join(name)).with_context(|| format!("cannot copy {}", log.display()))?;
     }
     Ok(())

@@ -7,11 +7,8 @@ use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::system::System;
-use crate::{
-    http::{Budget, Client},
-    up::plan::Part,
-};
+use super::system::{SIGNAL, System};
+use crate::up::plan::Part;
 
 /// How long a system may take to be whole again after a fault.
 pub const RECOVERY: Duration = Duration::from_secs(60);
@@ -19,8 +16,6 @@ pub const RECOVERY: Duration = Duration::from_secs(60);
 const START: Duration = Duration::from_secs(60);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(250);
-/// An answer of a part of this machine.
-const BUDGET: Budget = Budget { time: Duration::from_secs(2), bytes: 4 << 20 };
 /// The renditions of the small programme.
 const TRACKS: [&str; 2] = ["360p", "audio"];
 /// The servers that viewers are pointed at.
@@ -30,7 +25,6 @@ pub const SERVERS: [Part; 4] = [Part::Server1, Part::Server2, Part::Origin1, Par
 #[derive(Debug)]
 pub struct Steady<'a> {
     system: &'a System,
-    client: Client,
     /// What playlists offer once they are full.
     window: Duration,
 }
@@ -38,7 +32,7 @@ pub struct Steady<'a> {
 impl<'a> Steady<'a> {
     /// Looks at `system`, whose playlists offer `window`.
     pub fn new(system: &'a System, window: Duration) -> Self {
-        Self { system, client: Client::new(), window }
+        Self { system, window }
     }
 
     /// Waits until a system that starts is whole; gives its target duration.
@@ -75,27 +69,19 @@ impl<'a> Steady<'a> {
             }
         }
         for part in [Part::Server1, Part::Server2] {
-            let signals = self.get(part, self.system.root_url(part, "signals")).await?;
+            let signals = self.system.get(part, "signals").await?;
             steady::packager(&signals, &["a", "b"]).map_err(|lack| anyhow!("{part}: {lack}"))?;
         }
-        let ingests = self.get(Part::Reporter, self.system.root_url(Part::Reporter, "ingests")).await?;
+        let ingests = self.system.get(Part::Reporter, "ingests").await?;
         steady::reporter(&ingests, 2).map_err(|lack| anyhow!("reporter: {lack}"))?;
         let mut target = Duration::ZERO;
         for part in SERVERS {
             for track in TRACKS {
-                let text = self.get(part, self.system.url(part, &format!("{track}/playlist.m3u8"))).await?;
+                let text = self.system.get(part, &format!("{SIGNAL}/{track}/playlist.m3u8")).await?;
                 let full = steady::playlist(&text, Timestamp::now(), self.window);
                 target = full.map_err(|lack| anyhow!("{part}, {track}: {lack}"))?;
             }
         }
         Ok(target)
-    }
-
-    async fn get(&self, part: Part, url: String) -> anyhow::Result<String> {
-        let answer = self.client.get(&url, BUDGET).await.map_err(|fault| anyhow!("{part}: {fault}"))?;
-        if !answer.status.is_success() {
-            bail!("{part} answers {}", answer.status);
-        }
-        Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 }

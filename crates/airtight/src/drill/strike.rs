@@ -6,12 +6,22 @@ use airtight_lab::{
     drill::matrix::{Cell, Component, Fault},
     proxy::weather::Weather,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
-use super::{disk, system::System};
-use crate::child::process::{Handle, Process};
+use super::{clocks, disk, system::System};
+use crate::{
+    child::process::{Handle, Process},
+    up::plan::Part,
+};
+
+/// The figure of a packager that counts segments by their health.
+const SEGMENTS: &str = "airtight_packager_segments_total";
+/// For the last segment of an encoder to reach it.
+const SENT: Duration = Duration::from_secs(4);
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Strikes what the cell names, waits as long as the fault lasts, and takes it away. What is done goes to `tell`.
 ///
@@ -34,7 +44,15 @@ pub async fn strike(
         return Ok(());
     }
     match cell.fault {
+        fault if fault.spoils() => spoil(system, cell, lasts, tell).await,
+        fault if fault.sets_clock() => set_clock(system, cell, lasts, tell).await,
         Fault::DiskFull => fill_disk(system, cell, lasts, tell).await,
+        Fault::Upgrade => {
+            tell("another program takes over".to_owned());
+            system.upgrade().await?;
+            tell("every part is replaced".to_owned());
+            Ok(())
+        }
         Fault::Corrupt => {
             for part in cell.component.parts() {
                 let files = disk::corrupt(&system.spool(part)?)?;
@@ -63,6 +81,66 @@ async fn fill_disk(
             tell(format!("process {} {what}", target.pid));
         }
         if !room {
+            sleep(lasts).await;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the input of what is struck bad, and good again.
+async fn spoil(system: &System, cell: Cell, lasts: Duration, tell: impl Fn(String)) -> anyhow::Result<()> {
+    let before = bad_segments(system, cell.fault).await?;
+    for (bad, what) in [(true, cell.fault.name()), (false, "good again")] {
+        for part in cell.component.parts() {
+            system.content().set(part, cell.fault, bad)?;
+            tell(format!("the input of {part} is {what}"));
+        }
+        if bad {
+            sleep(lasts).await;
+        }
+    }
+    // Without them viewers had nothing to notice.
+    let begun = Instant::now();
+    while bad_segments(system, cell.fault).await? == before {
+        ensure!(begun.elapsed() < SENT, "no packager was sent a {} segment", cell.fault.name());
+        sleep(POLL).await;
+    }
+    Ok(())
+}
+
+/// How many segments with such content the first packager was sent.
+async fn bad_segments(system: &System, fault: Fault) -> anyhow::Result<u64> {
+    let metrics = system.get(Part::Server1, "metrics").await?;
+    let health = format!("health=\"{}\"", fault.name());
+    let counts = metrics.lines().filter(|line| line.starts_with(SEGMENTS) && line.contains(&health));
+    Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+}
+
+/// Sets the clock of what is struck, and sets it right; a single part is killed after each, so that its next process
+/// begins by that clock.
+async fn set_clock(
+    system: &System,
+    cell: Cell,
+    lasts: Duration,
+    tell: impl Fn(String),
+) -> anyhow::Result<()> {
+    let clocks = system.clocks().context("the system has the clock of its machine")?;
+    let wrong = if cell.fault == Fault::Ahead { 1 } else { -1 };
+    for seconds in [wrong, 0] {
+        for part in cell.component.parts() {
+            clocks.set(part, seconds)?;
+            tell(format!("the clock of {part} is {seconds:+} s"));
+        }
+        sleep(clocks::READ).await;
+        if !cell.component.is_pair() {
+            for part in cell.component.parts() {
+                for target in targets(system, cell.fault, part)? {
+                    target.signal(Signal::KILL).with_context(|| format!("cannot strike {part}"))?;
+                    tell(format!("{part}, process {}, is killed", target.process().pid));
+                }
+            }
+        }
+        if seconds != 0 {
             sleep(lasts).await;
         }
     }
@@ -119,7 +197,7 @@ fn targets(system: &System, fault: Fault, part: &str) -> anyhow::Result<Vec<Hand
     for child in children(process.process().pid)? {
         encoders.extend(child.open()?);
     }
-    anyhow::ensure!(!encoders.is_empty(), "{part} has no encoder that runs");
+    ensure!(!encoders.is_empty(), "{part} has no encoder that runs");
     Ok(encoders)
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{steady, strike::strike, system::System};
 
 /// Viewers have filled their buffers before the first fault, in target durations.
-const LEAD: u32 = 2;
+const LEAD: u32 = 1;
 /// Longer than a buffer lasts: what a fault costs is seen by then, in target durations after it.
 const AFTER: u32 = 5;
 /// Lines that are kept of a trial; further ones are counted.

@@ -3,6 +3,7 @@
 //! A part records itself in `parts/<part>.json` before it becomes the part, so that no death of `up`
 //! leaves one unknown. Records are believed only if the process named there still runs.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,30 @@ impl Folder {
         self.path.join("log").join(format!("{part}.log"))
     }
 
+    /// What the next process of a part has in its environment beyond that of its supervisor: lines of `KEY=value` in
+    /// the file `env/<part>`, which need not be there.
+    pub fn environment(&self, part: Part) -> Vec<(String, OsString)> {
+        let text = fs::read_to_string(self.environment_file(part)).unwrap_or_default();
+        let variables = text.lines().filter_map(|line| line.split_once('='));
+        variables.map(|(key, value)| (key.trim().to_owned(), value.into())).collect()
+    }
+
+    /// Writes that file.
+    ///
+    /// # Errors
+    /// If the folder can't be written.
+    pub fn set_environment(&self, part: Part, variables: &str) -> anyhow::Result<()> {
+        let path = self.environment_file(part);
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| whole::write(&path, variables.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn environment_file(&self, part: Part) -> PathBuf {
+        self.path.join("env").join(part.name())
+    }
+
     /// Takes hold of every recorded part that runs.
     ///
     /// # Errors
@@ -258,6 +283,17 @@ mod tests {
         assert_eq!(names, ["origin1"]);
         folder.forget("origin1");
         assert!(folder.living().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_part_has_an_environment_of_its_own() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        assert!(folder.environment(Part::Origin1).is_empty());
+        folder.set_environment(Part::Origin1, "A=1=2\n\n# no variable\nB=\n").unwrap();
+        let expected = [("A", "1=2"), ("B", "")].map(|(key, value)| (key.to_owned(), value.into()));
+        assert_eq!(folder.environment(Part::Origin1), expected);
+        assert!(folder.environment(Part::Origin2).is_empty());
     }
 
     #[test]

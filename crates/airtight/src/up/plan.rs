@@ -256,8 +256,8 @@ impl Arguments {
     }
 }
 
-/// How to reach a port of this system from the same machine.
-fn url(host: IpAddr, port: u16) -> String {
+/// How to reach a port of a system from the same machine; what the origins tell viewers begins so, too.
+pub fn url(host: IpAddr, port: u16) -> String {
     if host.is_loopback() || host.is_unspecified() {
         format!("http://localhost:{port}")
     } else {

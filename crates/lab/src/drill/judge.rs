@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::Serialize;
 
-use super::matrix::Cell;
+use super::matrix::{Cell, Component, Fault};
 use crate::{
     player::whole_millis,
     watch::{Report, Server},
@@ -19,11 +19,21 @@ pub struct Allowed {
     pub own_slate: Duration,
     /// Servers whose own viewers have to ask again: a connection belongs to the server it leads to.
     pub struck: BTreeSet<String>,
+    /// Frames without a code.
+    pub no_code: u64,
+    /// Seconds without a beep.
+    pub no_beep: u64,
 }
 
 /// Target durations of slate beyond the time without a path: the segment that was cut, the one in which the
 /// programme comes back, and one for an encoder to start.
 const AROUND: u32 = 3;
+/// Target durations of bad content: until the detector is sure of it, and the segment that is under way.
+const DETECTED: u32 = 2;
+/// Frames a second of the programme that is drilled.
+const FRAMES: u64 = 25;
+/// Its beeps a second.
+const BEEPS: u64 = 1;
 
 impl Allowed {
     /// What a cell allows; `target` is the target duration.
@@ -33,7 +43,13 @@ impl Allowed {
         let pathless = lasts.filter(|_| component.is_pair());
         let starved = lasts.filter(|_| cell.starves());
         let struck = component.parts().iter().map(|part| (*part).to_owned()).collect();
-        Self { slate: slate(pathless, target), own_slate: slate(starved.max(pathless), target), struck }
+        Self {
+            slate: slate(pathless, target),
+            own_slate: slate(starved.max(pathless), target),
+            struck,
+            no_code: bad(cell, &[Fault::Black, Fault::Frozen], FRAMES, target),
+            no_beep: bad(cell, &[Fault::Silent], BEEPS, target),
+        }
     }
 
     /// What a storm allows, in which no path is left for some time at all, and some parts are struck.
@@ -45,13 +61,23 @@ impl Allowed {
     ) -> Self {
         let own = pathless.max(starved.map(|time| time + pathless.unwrap_or_default()));
         let struck = struck.into_iter().map(str::to_owned).collect();
-        Self { slate: slate(pathless, target), own_slate: slate(own, target), struck }
+        Self { slate: slate(pathless, target), own_slate: slate(own, target), struck, ..Self::default() }
     }
 }
 
 /// The slate that may be seen if there is no path for this time.
 fn slate(pathless: Option<Duration>, target: Duration) -> Duration {
     pathless.map_or(Duration::ZERO, |time| time + AROUND * target)
+}
+
+/// How much of the programme may be bad if one of `faults` is to blame, of which there are `rate` a second and viewer.
+///
+/// Of two healthy encoders the first leads: its trouble is seen, and that of the other is not.
+fn bad(cell: Cell, faults: &[Fault], rate: u64, target: Duration) -> u64 {
+    if cell.component != Component::WorkerA || !faults.contains(&cell.fault) {
+        return 0;
+    }
+    SERVERS.len() as u64 * rate * (DETECTED * target).as_secs()
 }
 
 /// Where a figure may lie.
@@ -89,7 +115,7 @@ impl Figure {
 }
 
 /// The figures, and what they count.
-pub const LEGEND: [(&str, &str); 15] = [
+pub const LEGEND: [(&str, &str); 16] = [
     ("stall ms", "how long the picture stood still, of the viewer who had it worst"),
     ("fatal", "requests that the player gave up, of all viewers"),
     ("asked again", "requests that failed, of the viewers whose own server was not struck"),
@@ -98,6 +124,7 @@ pub const LEGEND: [(&str, &str); 15] = [
     ("lost", "frames of the programme that were not shown, of all viewers"),
     ("repeated", "frames of the programme that were shown again, of all viewers"),
     ("no code", "frames that were to show the programme and did not, of all viewers"),
+    ("no beep", "seconds of the programme without their beep, of all viewers"),
     ("discont.", "discontinuities that were played, of all viewers"),
     ("slate ms", "slate in place of the programme, of the viewers whose own server was not struck"),
     ("own slate", "slate in place of the programme, of those whose own server was, in milliseconds"),
@@ -126,7 +153,16 @@ pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure
         none("missing ms", worst(|server| server.noticed.skipped_ms)),
         none("lost", sum(|server| server.frames.map_or(0, |frames| frames.lost))),
         none("repeated", sum(|server| server.frames.map_or(0, |frames| frames.repeated))),
-        none("no code", sum(|server| server.frames.map_or(0, |frames| frames.unreadable))),
+        Figure {
+            what: "no code",
+            is: sum(|server| server.frames.map_or(0, |frames| frames.unreadable)),
+            bar: Bar::AtMost(allowed.no_code),
+        },
+        Figure {
+            what: "no beep",
+            is: sum(|server| server.sound.map_or(0, |sound| sound.silent)),
+            bar: Bar::AtMost(allowed.no_beep),
+        },
         none("discont.", sum(|server| server.discontinuities as u64)),
         Figure { what: "slate ms", is: slate(&others), bar: Bar::AtMost(whole_millis(allowed.slate)) },
         Figure { what: "own slate", is: slate(&own), bar: Bar::AtMost(whole_millis(allowed.own_slate)) },
@@ -145,11 +181,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{
-        drill::matrix::{Component, Fault},
-        frames::Shown,
-        player::Noticed,
-    };
+    use crate::{frames::Shown, player::Noticed, sound::Heard};
 
     const TARGET: Duration = Duration::from_secs(2);
 
@@ -162,7 +194,8 @@ mod tests {
             ..Noticed::default()
         };
         let frames = Some(Shown { frames: 300, ..Shown::default() });
-        let server = Server { segments: 9, noticed, frames, ..Server::default() };
+        let sound = Some(Heard { seconds: 12, silent: 0 });
+        let server = Server { segments: 9, noticed, frames, sound, ..Server::default() };
         Report { watched_ms: 16_000, servers: vec![server; 4], violations: BTreeMap::new() }
     }
 
@@ -178,7 +211,7 @@ mod tests {
     #[test]
     fn each_thing_that_a_viewer_notices_misses_a_bar() {
         type Change = fn(&mut Server);
-        let cases: [(Change, &[&str]); 12] = [
+        let cases: [(Change, &[&str]); 14] = [
             (|_| {}, &[]),
             (|server| server.noticed.stall_ms = 1, &["stall ms"]),
             (|server| server.fatal = 1, &["fatal"]),
@@ -186,6 +219,8 @@ mod tests {
             (|server| server.noticed.skipped_ms = 1, &["missing ms"]),
             (|server| server.frames.as_mut().unwrap().lost = 1, &["lost"]),
             (|server| server.frames.as_mut().unwrap().repeated = 1, &["repeated"]),
+            (|server| server.frames.as_mut().unwrap().unreadable = 1, &["no code"]),
+            (|server| server.sound.as_mut().unwrap().silent = 1, &["no beep"]),
             (|server| server.discontinuities = 1, &["discont."]),
             (|server| server.slate_ms = 1, &["slate ms"]),
             (|server| server.noticed.smallest_buffer_ms = Some(0), &["buffer ms"]),
@@ -222,6 +257,23 @@ mod tests {
         assert!(missed(Fault::Freeze, Component::Servers, slate(11_000)).is_empty());
         assert_eq!(missed(Fault::Latency, Component::Servers, slate(1)), ["slate ms"]);
         assert_eq!(missed(Fault::Freeze, Component::Servers, slate(11_001)), ["slate ms"]);
+    }
+
+    #[test]
+    fn bad_content_of_the_encoder_that_leads_is_seen_for_two_segments_and_that_of_the_other_not_at_all() {
+        let unread = |count: u64| {
+            move |report: &mut Report| report.servers[1].frames.as_mut().unwrap().unreadable = count
+        };
+        for fault in [Fault::Black, Fault::Frozen] {
+            assert!(missed(fault, Component::WorkerA, unread(400)).is_empty());
+            assert_eq!(missed(fault, Component::WorkerA, unread(401)), ["no code"]);
+            assert_eq!(missed(fault, Component::WorkerB, unread(1)), ["no code"]);
+        }
+        let silent =
+            |count: u64| move |report: &mut Report| report.servers[1].sound.as_mut().unwrap().silent = count;
+        assert!(missed(Fault::Silent, Component::WorkerA, silent(16)).is_empty());
+        assert_eq!(missed(Fault::Silent, Component::WorkerA, silent(17)), ["no beep"]);
+        assert_eq!(missed(Fault::Black, Component::WorkerA, silent(1)), ["no beep"]);
     }
 
     #[test]

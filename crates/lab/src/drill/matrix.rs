@@ -29,6 +29,18 @@ pub enum Fault {
     DiskFull,
     /// It dies, and its newest media on disk are garbage when it comes back.
     Corrupt,
+    /// It is replaced by one of the present program, and so is every part that it starts.
+    Upgrade,
+    /// The picture of its input turns black.
+    Black,
+    /// The picture of its input stands still.
+    Frozen,
+    /// Nothing is heard of its input.
+    Silent,
+    /// Its wall clock is ahead.
+    Ahead,
+    /// Its wall clock is behind.
+    Behind,
 }
 
 /// What is struck: a part, both of a pair, or the supervisor.
@@ -72,7 +84,7 @@ pub const SUPERVISOR: &str = "supervisor";
 
 impl Fault {
     /// All there are, in the order in which they are tried.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Kill,
         Self::Terminate,
         Self::Freeze,
@@ -84,6 +96,12 @@ impl Fault {
         Self::Endless,
         Self::DiskFull,
         Self::Corrupt,
+        Self::Upgrade,
+        Self::Black,
+        Self::Frozen,
+        Self::Silent,
+        Self::Ahead,
+        Self::Behind,
     ];
 
     /// Its name.
@@ -100,6 +118,12 @@ impl Fault {
             Self::Endless => "endless",
             Self::DiskFull => "disk-full",
             Self::Corrupt => "corrupt",
+            Self::Upgrade => "upgrade",
+            Self::Black => "black",
+            Self::Frozen => "frozen",
+            Self::Silent => "silent",
+            Self::Ahead => "ahead",
+            Self::Behind => "behind",
         }
     }
 
@@ -117,6 +141,18 @@ impl Fault {
             Self::Endless => "whoever asks it gets an answer without an end, for 5 s",
             Self::DiskFull => "every write to a file fails, for 5 s",
             Self::Corrupt => "the files of its last three numbers are overwritten, then SIGKILL",
+            Self::Upgrade => {
+                "`airtight up --upgrade` takes its place and replaces every part, one after the other"
+            }
+            Self::Black => "the picture of its input is black for 5 s",
+            Self::Frozen => "the picture of its input stands still for 5 s",
+            Self::Silent => "nothing is heard of its input for 5 s",
+            Self::Ahead => {
+                "its clock is set a second ahead, and right 5 s later; a single part is killed after each, to begin by it"
+            }
+            Self::Behind => {
+                "its clock is set back by a second, and right 5 s later; a single part is killed after each, to begin by it"
+            }
         }
     }
 
@@ -124,7 +160,8 @@ impl Fault {
     pub const fn weather(self) -> Option<Weather> {
         match self {
             Self::Kill | Self::Terminate | Self::Freeze | Self::Stall => None,
-            Self::DiskFull | Self::Corrupt => None,
+            Self::DiskFull | Self::Corrupt | Self::Upgrade => None,
+            Self::Black | Self::Frozen | Self::Silent | Self::Ahead | Self::Behind => None,
             Self::Partition => Some(Weather::Cut),
             Self::Latency => Some(Weather::Late(Duration::from_millis(300))),
             Self::Resets => Some(Weather::Resets(20)),
@@ -135,7 +172,27 @@ impl Fault {
 
     /// Whether what is struck goes on doing what it is for, if less easily.
     pub const fn leaves_a_path(self) -> bool {
-        matches!(self, Self::Latency | Self::Resets | Self::DiskFull)
+        match self {
+            Self::Latency | Self::Resets | Self::DiskFull | Self::Upgrade => true,
+            Self::Kill | Self::Terminate | Self::Freeze | Self::Stall | Self::Corrupt => false,
+            Self::Partition | Self::Slow | Self::Endless => false,
+            _ => self.spoils() || self.sets_clock(),
+        }
+    }
+
+    /// Whether the input of an encoder is bad.
+    pub const fn spoils(self) -> bool {
+        matches!(self, Self::Black | Self::Frozen | Self::Silent)
+    }
+
+    /// Whether a part has another wall clock than the machine.
+    pub const fn sets_clock(self) -> bool {
+        matches!(self, Self::Ahead | Self::Behind)
+    }
+
+    /// Whether it comes unasked and others may come meanwhile: two encoders with bad input would be the programme.
+    pub const fn is_of_storms(self) -> bool {
+        !matches!(self, Self::Upgrade) && !self.spoils() && !self.sets_clock()
     }
 }
 
@@ -242,6 +299,14 @@ impl Cell {
     pub const fn senseless(self) -> Option<&'static str> {
         match (self.fault, self.component) {
             (Fault::Terminate, Component::Supervisor) => Some("it is the order to end the whole system"),
+            (Fault::Upgrade, component) if !matches!(component, Component::Supervisor) => {
+                Some("the supervisor replaces it")
+            }
+            (fault, component) if fault.spoils() && !component.encodes() => Some("it has no input"),
+            (fault, Component::Workers) if fault.spoils() => Some("it would be the programme"),
+            (fault, Component::Supervisor) if fault.sets_clock() => {
+                Some("it asks its clock for nothing but whether an ended event is over")
+            }
             (Fault::Stall, component) if !component.encodes() => Some("it has no encoder"),
             (fault, Component::Supervisor) if fault.weather().is_some() => Some("it has no connections"),
             (Fault::Endless, component) if !component.answers() => Some("nobody asks it"),
@@ -262,11 +327,11 @@ impl Cell {
         }
     }
 
-    /// How long the fault lasts: until what was frozen goes on, or another supervisor comes.
+    /// How long the fault lasts: until what was frozen goes on, or another supervisor comes; nothing if it ends by itself.
     pub const fn lasts(self) -> Duration {
         match (self.fault, self.component) {
             (Fault::Kill, Component::Supervisor) => LASTING,
-            (Fault::Kill | Fault::Terminate | Fault::Corrupt, _) => Duration::ZERO,
+            (Fault::Kill | Fault::Terminate | Fault::Corrupt | Fault::Upgrade, _) => Duration::ZERO,
             _ => LASTING,
         }
     }
@@ -371,6 +436,13 @@ mod tests {
         assert_eq!(senseless(Fault::Stall).len(), Component::ALL.len() - 3);
         assert_eq!(senseless(Fault::DiskFull), ["worker-a", "worker-b", "workers", "discovery"]);
         assert_eq!(senseless(Fault::Corrupt).len(), Component::ALL.len() - 3);
+        for fault in [Fault::Black, Fault::Frozen, Fault::Silent] {
+            assert_eq!(senseless(fault).len(), Component::ALL.len() - 2);
+        }
+        for fault in [Fault::Ahead, Fault::Behind] {
+            assert_eq!(senseless(fault), [SUPERVISOR]);
+        }
+        assert_eq!(senseless(Fault::Upgrade).len(), Component::ALL.len() - 1);
         assert_eq!(senseless(Fault::Endless), ["worker-a", "worker-b", "workers", "discovery", SUPERVISOR]);
     }
 }

@@ -107,7 +107,7 @@ pub struct Report {
     /// All trials, in order; the last of a name decides.
     pub trials: Vec<Trial>,
     /// Cells that were left out, and why.
-    pub senseless: Vec<(String, &'static str)>,
+    pub left_out: Vec<(String, &'static str)>,
 }
 
 impl Report {
@@ -136,6 +136,22 @@ impl Report {
         }
     }
 
+    /// What was left out, and why: a sentence for each fault and reason.
+    pub fn omissions(&self) -> Vec<String> {
+        let mut omissions: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+        for (cell, why) in &self.left_out {
+            let (fault, component) = cell.split_once('@').unwrap_or((cell, ""));
+            match omissions.iter_mut().find(|(known, reason, _)| *known == fault && reason == why) {
+                Some((.., components)) => components.push(component),
+                None => omissions.push((fault, why, vec![component])),
+            }
+        }
+        let sentence = |(fault, why, components): &(&str, &str, Vec<&str>)| {
+            format!("`{fault}` of {}: {why}", components.join(", "))
+        };
+        omissions.iter().map(sentence).collect()
+    }
+
     /// The report for people.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
@@ -155,8 +171,8 @@ impl Report {
         writeln!(text, "\n|---|{}", "---|".repeat(LEGEND.len()))?;
         self.decisive().try_for_each(|trial| row(text, trial))?;
         self.write_faults(text)?;
-        writeln!(text, "\n## What makes no sense\n")?;
-        self.senseless.iter().try_for_each(|(cell, why)| writeln!(text, "- `{cell}`: {why}"))?;
+        writeln!(text, "\n## What was left out\n")?;
+        self.omissions().iter().try_for_each(|sentence| writeln!(text, "- {sentence}"))?;
         writeln!(text, "\n## The figures\n")?;
         LEGEND.iter().try_for_each(|(what, says)| writeln!(text, "- {what}: {says}"))
     }
@@ -206,9 +222,10 @@ mod tests {
     }
 
     fn report(trials: Vec<Trial>) -> Report {
-        let senseless = vec![("stall@origin1".to_owned(), "it has no encoder")];
+        let left_out = ["stall@origin1", "stall@origin2", "black@origin1"];
+        let left_out = left_out.map(|cell| (cell.to_owned(), "it has no encoder")).to_vec();
         let (command, began) = ("airtight drill".to_owned(), Timestamp::UNIX_EPOCH);
-        Report { command, began, seconds: 60, trials, senseless }
+        Report { command, began, seconds: 60, trials, left_out }
     }
 
     #[test]
@@ -250,7 +267,7 @@ mod tests {
             "## `b`: missed",
             "- stall ms: 7, at most 0",
             "worker-a is killed",
-            "- `stall@origin1`: it has no encoder",
+            "- `stall` of origin1, origin2: it has no encoder\n- `black` of origin1: it has no encoder\n",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

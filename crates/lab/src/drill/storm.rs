@@ -62,7 +62,7 @@ fn one(draw: &mut Draw, whole: u64) -> Strike {
     let component = draw.one(&STRUCK);
     let cell = loop {
         let cell = Cell { fault: draw.one(&Fault::ALL), component };
-        if cell.senseless().is_none() {
+        if cell.fault.is_of_storms() && cell.senseless().is_none() {
             break cell;
         }
     };
@@ -128,6 +128,7 @@ mod tests {
         assert_ne!(storm, draw(50, 20_261_125, MINUTES));
         assert_eq!(storm.len(), 50);
         assert!(storm.iter().all(|strike| strike.at < MINUTES && strike.cell.senseless().is_none()));
+        assert!(storm.iter().all(|strike| strike.cell.fault.is_of_storms()));
         assert!(STRUCK.iter().all(|one| storm.iter().any(|strike| strike.cell.component == *one)));
     }
 

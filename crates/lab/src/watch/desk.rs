@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use super::{
     Url,
+    decode::Decoded,
     report::{Delay, Line, Report, Server},
 };
 use crate::{
-    frames::Shown,
     media::{Continuity, Dates, Init, Timing},
     player::{Fault, Player, whole_millis},
     playlist::{Media, Multivariant, Segment},
@@ -64,7 +64,8 @@ pub(super) enum What {
     /// A segment that had left its playlist was asked for.
     Removed,
     Finding(Finding),
-    Frames(Shown),
+    /// What the decoders of a rendition showed.
+    Decoded(Decoded),
 }
 
 /// Hears everything.
@@ -176,9 +177,10 @@ impl Desk {
             }
             What::Removed => viewer.server.removed += 1,
             What::Finding(finding) => return vec![finding],
-            What::Frames(shown) => {
-                let before = viewer.server.frames.unwrap_or_default();
-                viewer.server.frames = Some(before + shown);
+            What::Decoded(Decoded { shown, heard }) => {
+                let server = &mut viewer.server;
+                server.frames = Some(server.frames.unwrap_or_default() + shown);
+                server.sound = Some(server.sound.unwrap_or_default() + heard);
             }
         }
         Vec::new()

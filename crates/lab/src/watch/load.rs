@@ -47,12 +47,12 @@ impl Loader {
             () = load => {}
         }
         let Some(decoders) = self.decoders.take() else { return };
-        let (shown, findings) = decoders.finish().await;
+        let (decoded, findings) = decoders.finish().await;
         for finding in findings {
             self.viewer.find(&self.playlist, finding).await;
         }
         let (at, place) = (self.viewer.clock.now(), self.playlist.as_str());
-        self.viewer.reporter.say(at, place, What::Frames(shown)).await;
+        self.viewer.reporter.say(at, place, What::Decoded(decoded)).await;
     }
 
     async fn load(&mut self, listed: Segment) {
@@ -70,8 +70,8 @@ impl Loader {
                 Err(flaw) => self.viewer.find(&url, BOXES.broken(flaw.to_string())).await,
                 Ok(timing) => {
                     media = Some((map.init.clone(), timing));
-                    if let Some(decoders) = self.decoders.as_mut().filter(|_| map.init.pictures) {
-                        decoders.push(&map.bytes, answer.body, timing.samples, slate);
+                    if let Some(decoders) = self.decoders.as_mut() {
+                        decoders.push(&map.bytes, map.init.pictures, answer.body, timing, slate);
                     }
                 }
             }

@@ -8,6 +8,7 @@ use crate::{
     frames::Shown,
     player::{Fault, Noticed},
     rules::Violation,
+    sound::Heard,
 };
 
 /// One thing that is told when it is known. As JSON, an object with one key.
@@ -83,6 +84,8 @@ pub struct Server {
     pub edge_delay_ms: Option<Delay>,
     /// The frames that were decoded, of all renditions.
     pub frames: Option<Shown>,
+    /// The sound that was decoded.
+    pub sound: Option<Heard>,
 }
 
 /// A range of times in milliseconds.
@@ -110,6 +113,10 @@ impl Report {
             (frames(|shown| shown.lost), "lost frames"),
             (frames(|shown| shown.repeated), "repeated frames"),
             (frames(|shown| shown.unreadable), "frames without a code"),
+            (
+                self.servers.iter().filter_map(|s| s.sound).map(|sound| sound.silent).sum(),
+                "seconds without a beep",
+            ),
         ];
         let found =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
@@ -173,6 +180,8 @@ impl fmt::Display for Server {
         write!(
             f,
             "\n  frames: {frames} shown, {lost} lost, {repeated} repeated, {unreadable} without a code, {slate} of slate"
-        )
+        )?;
+        let Heard { seconds, silent } = self.sound.unwrap_or_default();
+        write!(f, "\n  sound: {seconds} s heard, {silent} s without a beep")
     }
 }
