@@ -3,6 +3,8 @@
 # make bench    runs the benchmarks   make clean  removes what was built
 # make matrix   joins encoders' media at 50 places for each rate, codec and input
 # make drill    breaks a system part by part and judges it by what viewers see
+# make guards   breaks the guards of that system, and sees that the drill notices
+# make players  kills, stops and upgrades a system while three players show it in a browser
 # make fuzz     fuzzes every reader of what comes from outside
 #
 # make run-local-worker|server1|server2|discovery|reporter|origin   one part, from source
@@ -36,8 +38,8 @@ run: $(AIRTIGHT)
 $(AIRTIGHT): setup-run $(WEB)
 	$(CARGO) build --release --locked -p airtight
 
-.PHONY: setup-build setup-run setup-test setup-bench setup-fuzz
-setup-build setup-run setup-test setup-bench setup-fuzz: setup-%:
+.PHONY: setup-build setup-run setup-test setup-bench setup-drill setup-fuzz
+setup-build setup-run setup-test setup-bench setup-drill setup-fuzz: setup-%:
 	@scripts/setup.sh $*
 
 # ---- the page ----
@@ -87,8 +89,19 @@ matrix: setup-test
 
 # What is tried, and how: make drill DRILL='--quick', or --random 50 --seed 7 --duration 10m
 .PHONY: drill
-drill: $(AIRTIGHT)
+drill: setup-drill $(AIRTIGHT)
 	$(AIRTIGHT) drill --report target/drill $(DRILL)
+
+# Breaks each guard on purpose and sees that its cell notices; half an hour.
+.PHONY: guards
+guards: setup-drill $(WEB)
+	scripts/guards.sh
+
+# Three players in a browser, while every component is killed, stopped and upgraded; some of it: make players PLAYERS='--only kill@origin1'
+.PHONY: players
+players: setup-test $(AIRTIGHT) $(BROWSER_MODULES)
+	@mkdir -p target
+	set -o pipefail; node tools/browser/rehearse.mjs --airtight $(AIRTIGHT) $(PLAYERS) | tee target/players.md
 
 # Ten minutes for each target; longer or shorter: make fuzz SECONDS_EACH=60
 .PHONY: fuzz

@@ -12,6 +12,7 @@
  * Exit status: 0, whatever was seen; 1 if a page is missing or never plays; 2 for wrong arguments.
  *
  * @import { Browser } from "playwright-core"
+ * @import { Bare } from "./bare.mjs"
  * @import { Mark } from "./report.mjs"
  */
 import { createInterface } from "node:readline";
@@ -25,6 +26,9 @@ const USAGE = `usage: play.mjs [--seconds N | --interactive] [--start-timeout SE
 
 /** @typedef {{ urls: string[], seconds: number, interactive: boolean, startMs: number, shaka: boolean, screenshot?: string,
  *   code: { rate: number, modulus: number } }} Options */
+
+/** @type {Bare} */
+const SHAKA = { library: "shaka", config: {} };
 
 class UsageError extends Error {}
 
@@ -108,7 +112,7 @@ function numbered(path, i) {
 
 /** @param {Browser} browser @param {Options} chosen */
 async function play(browser, chosen) {
-  const tabs = await Promise.all(chosen.urls.map((url) => Tab.open(browser, url, chosen.startMs, chosen.shaka)));
+  const tabs = await Promise.all(chosen.urls.map((url) => Tab.open(browser, url, chosen.startMs, chosen.shaka ? SHAKA : undefined)));
   await (chosen.interactive ? playUntilTold(tabs, chosen) : playFor(tabs, chosen));
   const { screenshot } = chosen;
   if (screenshot !== undefined) {

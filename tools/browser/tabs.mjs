@@ -4,10 +4,11 @@
  *
  * @import { Browser, Page } from "playwright-core"
  * @import { Records } from "./probe.mjs"
+ * @import { Bare } from "./bare.mjs"
  */
 import { chromium } from "playwright-core";
+import { openBare } from "./bare.mjs";
 import { installProbe } from "./probe.mjs";
-import { openWithShaka } from "./shaka.mjs";
 
 const FLAGS = [
   "--no-sandbox",
@@ -63,14 +64,14 @@ export class Tab {
   }
 
   /**
-   * Opens the URL, by its own player or by Shaka, waits until its video plays, and begins to record.
-   * @param {Browser} browser @param {string} url @param {number} startMs @param {boolean} [shaka]
+   * Opens the URL, by its own player or another, waits until its video plays, and begins to record.
+   * @param {Browser} browser @param {string} url @param {number} startMs @param {Bare} [bare]
    * @returns {Promise<Tab>}
    */
-  static async open(browser, url, startMs, shaka = false) {
+  static async open(browser, url, startMs, bare) {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     const tab = new Tab(url, page);
-    await (shaka ? openWithShaka(page, url, startMs) : tab.#goto(startMs));
+    await (bare === undefined ? tab.#goto(startMs) : openBare(page, url, startMs, bare));
     await tab.#playing(startMs);
     await page.evaluate(installProbe);
     tab.#collecting = setInterval(() => void tab.collect().catch(() => undefined), COLLECT_MS);
