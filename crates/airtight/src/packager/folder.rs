@@ -1,7 +1,8 @@
 //! Watches a shared folder: what others put there is held within milliseconds, what they delete is forgotten.
 //!
 //! The system's notice is quick but can be lost, and knows no folder that is made later than its parent is watched;
-//! so the folder is looked through every two seconds, too. It never writes media.
+//! so the folder is looked through every two seconds, too, or as often as that takes a tenth of the time. It never
+//! writes media.
 
 use std::{
     collections::BTreeSet,
@@ -22,6 +23,8 @@ use super::store::Store;
 
 /// Between two looks through all of the folder.
 const LOOK: Duration = Duration::from_secs(2);
+/// They are so many times as long apart as one takes, if that is more.
+const APART: u32 = 9;
 /// Notices that wait. Further ones are dropped: the next look finds what they told of.
 const NOTICES: usize = 1024;
 
@@ -48,7 +51,7 @@ impl Folder {
         let (notices, queue) = sync_channel(NOTICES);
         let sender = notices.clone();
         let thread = std::thread::Builder::new().name("folder".into()).spawn(move || {
-            Watching { store, sender, watched: None, looked: Instant::now() }.run(&queue);
+            Watching { store, sender, watched: None, due: Instant::now() }.run(&queue);
         })?;
         Ok(Self { notices: Some(notices), thread: Some(thread) })
     }
@@ -72,21 +75,26 @@ struct Watching {
     sender: SyncSender<Notice>,
     /// The watcher, with what tells the folder that it watches from another of its name.
     watched: Option<(RecommendedWatcher, (u64, u64))>,
-    looked: Instant,
+    /// When the next look is due.
+    due: Instant,
+}
+
+/// From a look that took so long to the next.
+fn pause(took: Duration) -> Duration {
+    LOOK.max(took * APART)
 }
 
 impl Watching {
     fn run(mut self, queue: &Receiver<Notice>) {
         loop {
             self.look();
-            let due = self.looked + LOOK;
             loop {
-                match queue.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                match queue.recv_timeout(self.due.saturating_duration_since(Instant::now())) {
                     Ok(Notice::Paths(paths)) => self.notice(paths, queue),
                     Err(RecvTimeoutError::Timeout) => break,
                     Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 }
-                if Instant::now() >= due {
+                if Instant::now() >= self.due {
                     break;
                 }
             }
@@ -95,6 +103,7 @@ impl Watching {
 
     /// Looks through all of the folder, and watches it if it is not the one that is watched.
     fn look(&mut self) {
+        let begun = Instant::now();
         match self.store.disk().ensure() {
             Ok(identity) if self.watched.as_ref().is_none_or(|(_, watched)| *watched != identity) => {
                 self.watched = self.start().map(|watcher| (watcher, identity));
@@ -103,7 +112,7 @@ impl Watching {
             Err(error) => warn!("'{}' can't be used: {error}", self.store.disk().root().display()),
         }
         self.store.reconcile();
-        self.looked = Instant::now();
+        self.due = Instant::now() + pause(begun.elapsed());
     }
 
     fn start(&self) -> Option<RecommendedWatcher> {
@@ -163,6 +172,14 @@ fn tell(event: notify::Result<Event>, queue: &SyncSender<Notice>, dropped: &Coun
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_takes_a_tenth_of_the_time_at_most() {
+        for took in [1, 100, 300, 5000].map(Duration::from_millis) {
+            assert!(pause(took) >= LOOK && took * 10 <= took + pause(took), "{took:?}");
+        }
+        assert_eq!(pause(Duration::from_millis(100)), LOOK);
+    }
 
     #[test]
     fn a_notice_that_finds_no_room_is_counted() {

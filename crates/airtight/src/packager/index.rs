@@ -7,8 +7,12 @@
 mod held;
 mod log;
 mod retention;
+mod sizes;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use airtight_media::{
     grid::{Grid, Number},
@@ -183,10 +187,10 @@ impl Index {
         track.map(|t| t.inits.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// True if the init of these bytes is held in any lineage.
-    pub(super) fn has_init(&self, init: InitHash) -> bool {
+    /// The inits that are held in any lineage.
+    pub(super) fn all_inits(&self) -> BTreeSet<InitHash> {
         let tracks = self.signals.values().flat_map(|s| s.lineages.values()).flat_map(BTreeMap::values);
-        tracks.into_iter().any(|t| t.inits.contains_key(&init))
+        tracks.flat_map(|t| t.inits.keys().copied()).collect()
     }
 
     /// Segments before this number have expired and don't come back.
@@ -199,15 +203,21 @@ impl Index {
         self.signals.get(signal)?.newest()
     }
 
-    /// Every piece of a signal that is held.
-    pub(super) fn pieces(&self, signal: &SignalName) -> Vec<Piece> {
-        self.signals.get(signal).map(|s| s.pieces().map(|(piece, _)| piece).collect()).unwrap_or_default()
+    /// Whether nothing of a signal is held.
+    pub(super) fn is_empty(&self, signal: &SignalName) -> bool {
+        self.signals.get(signal).is_none_or(|s| s.lineages.is_empty())
+    }
+
+    /// At most `most` pieces of a signal that are held, in order, from behind `after` on.
+    pub(super) fn pieces_after(&self, signal: &SignalName, after: Option<&Piece>, most: usize) -> Vec<Piece> {
+        let signal = self.signals.get(signal);
+        signal.map(|s| s.pieces_after(after).take(most).collect()).unwrap_or_default()
     }
 
     /// Bytes and pieces that are held.
     pub(super) fn size(&self) -> (u64, u64) {
-        let pieces = self.signals.values().flat_map(Signal::pieces);
-        pieces.fold((0, 0), |(bytes, count), (_, held)| (bytes + held.length, count + 1))
+        let sizes = self.signals.values().map(|signal| signal.sizes.all());
+        sizes.fold((0, 0), |(bytes, pieces), more| (bytes + more.0, pieces + more.1))
     }
 
     /// How fresh each signal is, in order of their names.
@@ -219,8 +229,8 @@ impl Index {
     pub(super) fn expire(&mut self, now: Moment) -> Vec<Expired> {
         let mut expired = Vec::new();
         for (name, signal) in &mut self.signals {
-            signal.horizon =
-                signal.horizon.max(retention::horizon(&signal.sizes(), &signal.record.grid, &self.limits));
+            let horizon = retention::horizon(&signal.sizes, &signal.record.grid, &self.limits);
+            signal.horizon = signal.horizon.max(horizon);
             for (lineage, track, piece) in signal.cut_before(signal.horizon) {
                 let change = Change::Gone(name.clone(), lineage, Some(track), signal.horizon);
                 self.log.push(change);

@@ -237,8 +237,8 @@ impl Store {
                 }
             }
             self.trim(state);
-            let State { index, inits, .. } = state;
-            inits.retain(|init, _| index.has_init(*init));
+            let held = state.index.all_inits();
+            state.inits.retain(|init, _| held.contains(init));
             expired
         });
         if self.0.mode == Mode::Spool {

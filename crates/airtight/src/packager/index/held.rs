@@ -14,7 +14,7 @@ use airtight_media::{
 };
 use serde::Serialize;
 
-use super::{Held, Moment};
+use super::{Held, Moment, sizes::Sizes};
 
 /// What is held of a track of a lineage.
 #[derive(Debug, Default)]
@@ -29,25 +29,41 @@ impl Track {
         self.inits.is_empty() && self.slate.is_none() && self.segments.is_empty()
     }
 
-    /// The youngest of what is held.
-    fn youngest(&self) -> Option<Moment> {
-        let all = self.inits.values().chain(&self.slate).chain(self.segments.values());
-        all.map(|held| held.since).max()
+    /// When the youngest of what comes before segments came.
+    fn opened(&self) -> Option<Moment> {
+        self.inits.values().chain(&self.slate).map(|held| held.since).max()
     }
 
-    /// What a player needs first comes first.
-    fn pieces(&self, lineage: &Lineage, track: &TrackName) -> Vec<(Piece, Held)> {
+    /// What comes behind `after`. What a player needs first comes first.
+    fn pieces_after<'a>(
+        &'a self,
+        lineage: &'a Lineage,
+        track: &'a TrackName,
+        after: Option<&'a Piece>,
+    ) -> impl Iterator<Item = (Piece, Held)> + 'a {
         let (lineage, track) = (|| lineage.clone(), || track.clone());
-        let inits = self
-            .inits
-            .iter()
-            .map(|(init, held)| (Piece::Init { lineage: lineage(), track: track(), init: *init }, *held));
+        let inits = self.inits.iter().map(move |(init, held)| {
+            (Piece::Init { lineage: lineage(), track: track(), init: *init }, *held)
+        });
         let slate =
-            self.slate.iter().map(|held| (Piece::Slate { lineage: lineage(), track: track() }, *held));
-        let segments = self.segments.iter().map(|(number, held)| {
+            self.slate.iter().map(move |held| (Piece::Slate { lineage: lineage(), track: track() }, *held));
+        let from = match after {
+            Some(Piece::Segment { number, .. }) => number.next(),
+            _ => Number(0),
+        };
+        let segments = self.segments.range(from..).map(move |(number, held)| {
             (Piece::Segment { lineage: lineage(), track: track(), number: *number }, *held)
         });
-        inits.chain(slate).chain(segments).collect()
+        let few = inits.chain(slate).filter(move |(piece, _)| after.is_none_or(|after| piece > after));
+        few.chain(segments)
+    }
+
+    fn pieces<'a>(
+        &'a self,
+        lineage: &'a Lineage,
+        track: &'a TrackName,
+    ) -> impl Iterator<Item = (Piece, Held)> + 'a {
+        self.pieces_after(lineage, track, None)
     }
 }
 
@@ -58,6 +74,10 @@ pub(super) struct Signal {
     /// Segments before it have expired.
     pub(super) horizon: Number,
     pub(super) lineages: BTreeMap<Lineage, BTreeMap<TrackName, Track>>,
+    /// How much that is: nobody walks through all of it to know.
+    pub(super) sizes: Sizes,
+    /// When the youngest of all that ever was held came.
+    youngest: Option<Moment>,
     /// Since when its event is known to have an end.
     ended: Option<Moment>,
 }
@@ -68,7 +88,7 @@ pub(in crate::packager) struct Freshness {
     signal: SignalName,
     record: Record,
     /// The newest number that is whole over all tracks of its era in one lineage.
-    newest: Option<Number>,
+    pub(super) newest: Option<Number>,
     /// Since it became whole.
     age_ms: Option<u64>,
     lineages: Vec<LineageFreshness>,
@@ -85,7 +105,8 @@ struct LineageFreshness {
 
 impl Signal {
     pub(super) fn new(record: Arc<Record>) -> Self {
-        Self { record, horizon: Number(0), lineages: BTreeMap::new(), ended: None }
+        let (lineages, sizes) = (BTreeMap::new(), Sizes::default());
+        Self { record, horizon: Number(0), lineages, sizes, youngest: None, ended: None }
     }
 
     fn track(&self, piece: &Piece) -> Option<&Track> {
@@ -114,8 +135,10 @@ impl Signal {
             Piece::Init { init, .. } => drop(track.inits.insert(*init, held)),
             Piece::Slate { .. } => track.slate = Some(held),
             Piece::Segment { number, .. } => drop(track.segments.insert(*number, held)),
-            Piece::Filled { .. } => {}
+            Piece::Filled { .. } => return false,
         }
+        self.sizes.add(piece, held.length);
+        self.youngest = self.youngest.max(Some(held.since));
         true
     }
 
@@ -124,21 +147,23 @@ impl Signal {
         tracks.filter_map(|track| Some(*track.segments.last_key_value()?.0)).max()
     }
 
-    /// Bytes of segments by number, all lineages and tracks together.
-    pub(super) fn sizes(&self) -> BTreeMap<Number, u64> {
-        let mut sizes = BTreeMap::new();
-        for track in self.lineages.values().flat_map(BTreeMap::values) {
-            for (number, held) in &track.segments {
-                *sizes.entry(*number).or_default() += held.length;
-            }
-        }
-        sizes
-    }
-
     pub(super) fn pieces(&self) -> impl Iterator<Item = (Piece, Held)> {
         let tracks =
             self.lineages.iter().flat_map(|(lineage, tracks)| tracks.iter().map(move |t| (lineage, t)));
         tracks.flat_map(|(lineage, (name, track))| track.pieces(lineage, name))
+    }
+
+    /// The pieces behind `after`, in order.
+    pub(super) fn pieces_after<'a>(&'a self, after: Option<&'a Piece>) -> impl Iterator<Item = Piece> + 'a {
+        let place = after.and_then(|after| Some((after.lineage()?, after.track())));
+        let lineages = self
+            .lineages
+            .iter()
+            .map(move |(lineage, tracks)| tracks.iter().map(move |(name, track)| ((lineage, name), track)));
+        let tracks = lineages.flatten().filter(move |(at, _)| place.is_none_or(|place| *at >= place));
+        let pieces = tracks
+            .flat_map(move |(at, track)| track.pieces_after(at.0, at.1, after.filter(|_| place == Some(at))));
+        pieces.map(|(piece, _)| piece)
     }
 
     /// What is held of a lineage, or of the segments before a number of one of its tracks.
@@ -163,12 +188,15 @@ impl Signal {
         let mut cut = Vec::new();
         for (lineage, tracks) in &mut self.lineages {
             for (name, track) in tracks {
-                let kept = track.segments.split_off(&horizon);
-                let old = std::mem::replace(&mut track.segments, kept);
+                let mut old = Vec::new();
+                while let Some(first) = track.segments.first_entry().filter(|first| *first.key() < horizon) {
+                    let (number, held) = first.remove_entry();
+                    let piece = Piece::Segment { lineage: lineage.clone(), track: name.clone(), number };
+                    self.sizes.remove(&piece, held.length);
+                    old.push(piece);
+                }
                 if !old.is_empty() {
-                    let piece =
-                        |number| Piece::Segment { lineage: lineage.clone(), track: name.clone(), number };
-                    cut.push((lineage.clone(), name.clone(), old.into_keys().map(piece).collect()));
+                    cut.push((lineage.clone(), name.clone(), old));
                 }
             }
         }
@@ -181,27 +209,30 @@ impl Signal {
             return false;
         }
         let ended = *self.ended.get_or_insert(now);
-        let youngest = self.lineages.values().flat_map(BTreeMap::values).filter_map(Track::youngest).max();
-        youngest.map_or(ended, |youngest| youngest.max(ended)).age_ms(now) > retention_ms
+        self.youngest.map_or(ended, |youngest| youngest.max(ended)).age_ms(now) > retention_ms
     }
 
     /// Removes lineages that have no segment and have had no news for longer than `retention_ms`.
     pub(super) fn cut_empty(&mut self, now: Moment, retention_ms: u64) -> Vec<Lineage> {
         let is_over = |tracks: &BTreeMap<TrackName, Track>| {
-            let youngest = tracks.values().filter_map(Track::youngest).max();
             tracks.values().all(|track| track.segments.is_empty())
-                && youngest.is_none_or(|youngest| youngest.age_ms(now) > retention_ms)
+                && tracks.values().filter_map(Track::opened).all(|opened| opened.age_ms(now) > retention_ms)
         };
-        self.lineages.extract_if(.., |_, tracks| is_over(tracks)).map(|(lineage, _)| lineage).collect()
+        let over: Vec<_> = self.lineages.extract_if(.., |_, tracks| is_over(tracks)).collect();
+        for (lineage, tracks) in &over {
+            let pieces = tracks.iter().flat_map(|(name, track)| track.pieces(lineage, name));
+            pieces.for_each(|(piece, held)| self.sizes.remove(&piece, held.length));
+        }
+        over.into_iter().map(|(lineage, _)| lineage).collect()
     }
 
     /// Removes pieces; gives the shortest "gone before" that covers them, by lineage and track.
     pub(super) fn lose(&mut self, pieces: &[Piece]) -> Vec<(Lineage, Option<TrackName>, Number)> {
         let mut gone: BTreeMap<(Lineage, Option<TrackName>), Number> = BTreeMap::new();
         let mut whole = BTreeSet::new();
-        for piece in pieces.iter().filter(|piece| self.held(piece).is_some()).cloned().collect::<Vec<_>>() {
-            let Some(lineage) = piece.lineage().cloned() else { continue };
-            self.remove(&lineage, &piece);
+        for piece in pieces {
+            let (Some(lineage), Some(held)) = (piece.lineage().cloned(), self.held(piece)) else { continue };
+            self.remove(&lineage, piece, held.length);
             let number = match piece {
                 Piece::Segment { number, .. } => number.next(),
                 _ => Number(u64::MAX),
@@ -217,8 +248,9 @@ impl Signal {
         gone.into_iter().map(|((lineage, track), before)| (lineage, track, before)).collect()
     }
 
-    fn remove(&mut self, lineage: &Lineage, piece: &Piece) {
+    fn remove(&mut self, lineage: &Lineage, piece: &Piece, length: u64) {
         let Some(tracks) = self.lineages.get_mut(lineage) else { return };
+        self.sizes.remove(piece, length);
         if let Some(track) = tracks.get_mut(piece.track()) {
             match piece {
                 Piece::Init { init, .. } => drop(track.inits.remove(init)),
@@ -234,15 +266,26 @@ impl Signal {
     }
 
     /// The newest number of a lineage that is whole, when it became so, and what its content is at worst.
+    ///
+    /// From the newest down to the number that the furthest behind of its tracks has, until all have it.
     fn newest_whole(&self, tracks: &BTreeMap<TrackName, Track>) -> Option<(Number, Moment, Health)> {
-        let candidates: BTreeSet<Number> = tracks.values().flat_map(|t| t.segments.keys().copied()).collect();
-        candidates.into_iter().rev().find_map(|number| {
+        let mut number = *tracks.values().filter_map(|track| track.segments.keys().next_back()).max()?;
+        loop {
             let era = self.record.era(number)?;
-            let held = era.tracks.iter().map(|track| tracks.get(&track.name)?.segments.get(&number));
-            let held: Vec<&Held> = held.collect::<Option<_>>()?;
-            let health = held.iter().map(|held| held.health).max()?;
-            Some((number, held.iter().map(|held| held.since).max()?, health))
-        })
+            let at_most = |name| tracks.get(name)?.segments.range(..=number).next_back();
+            let held: Option<Vec<_>> = era.tracks.iter().map(|track| at_most(&track.name)).collect();
+            let Some(held) = held.filter(|held| !held.is_empty()) else {
+                // A track has none so early: no earlier number of this era is whole.
+                number = Number(Some(era.first).filter(|first| *first <= number)?.0.checked_sub(1)?);
+                continue;
+            };
+            let last = *held.iter().map(|(number, _)| *number).min()?;
+            if last == number {
+                let health = held.iter().map(|(_, held)| held.health).max()?;
+                return Some((number, held.iter().map(|(_, held)| held.since).max()?, health));
+            }
+            number = last;
+        }
     }
 
     pub(super) fn freshness(&self, now: Moment) -> Freshness {

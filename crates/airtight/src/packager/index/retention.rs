@@ -1,10 +1,10 @@
 //! What is kept, by time and by bytes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use airtight_media::grid::{Grid, Number};
 
-use super::numbers;
+use super::{numbers, sizes::Sizes};
 
 /// What a packager keeps of each signal.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +40,13 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The first number that is kept of a signal whose numbers have these many bytes, all tracks and lineages
-/// together.
-pub(super) fn horizon(sizes: &BTreeMap<Number, u64>, grid: &Grid, limits: &Limits) -> Number {
-    let Some((newest, _)) = sizes.last_key_value() else { return Number(0) };
+/// The first number that is kept of a signal of which this much is held.
+pub(super) fn horizon(sizes: &Sizes, grid: &Grid, limits: &Limits) -> Number {
+    let Some((newest, _)) = sizes.numbers().next_back() else { return Number(0) };
     let by_time = newest.next().minus(limits.numbers(grid));
-    let mut total: u64 = sizes.values().sum();
+    let mut total = sizes.segments();
     let mut by_bytes = Number(0);
-    for (number, size) in sizes {
+    for (number, size) in sizes.numbers() {
         if total <= limits.bytes {
             break;
         }
@@ -60,6 +59,7 @@ pub(super) fn horizon(sizes: &BTreeMap<Number, u64>, grid: &Grid, limits: &Limit
 
 #[cfg(test)]
 mod tests {
+    use airtight_media::holding::Piece;
     use proptest::prelude::*;
 
     use super::*;
@@ -75,20 +75,29 @@ mod tests {
         }
     }
 
-    fn sizes(numbers: std::ops::Range<u64>, bytes: u64) -> BTreeMap<Number, u64> {
-        numbers.map(|n| (Number(n), bytes)).collect()
+    fn sizes(numbers: impl IntoIterator<Item = (Number, u64)>) -> Sizes {
+        let mut sizes = Sizes::default();
+        for (number, bytes) in numbers {
+            let (lineage, track) = ("a-1".parse().unwrap(), "720p".parse().unwrap());
+            sizes.add(&Piece::Segment { lineage, track, number }, bytes);
+        }
+        sizes
+    }
+
+    fn even(numbers: std::ops::Range<u64>, bytes: u64) -> Sizes {
+        sizes(numbers.map(|number| (Number(number), bytes)))
     }
 
     #[test]
     fn time_counts_from_the_newest_segment() {
-        let sizes = sizes(100..200, 1);
+        let sizes = even(100..200, 1);
         assert_eq!(horizon(&sizes, &GRID, &limits(6, 60, 1000)), Number(170));
-        assert_eq!(horizon(&BTreeMap::new(), &GRID, &limits(6, 60, 1000)), Number(0));
+        assert_eq!(horizon(&Sizes::default(), &GRID, &limits(6, 60, 1000)), Number(0));
     }
 
     #[test]
     fn bytes_cut_the_oldest_first_but_never_the_window() {
-        let sizes = sizes(100..200, 10);
+        let sizes = even(100..200, 10);
         assert_eq!(horizon(&sizes, &GRID, &limits(6, 600, 500)), Number(150));
         assert_eq!(horizon(&sizes, &GRID, &limits(6, 600, 509)), Number(150));
         assert_eq!(horizon(&sizes, &GRID, &limits(6, 600, 0)), Number(197));
@@ -103,7 +112,7 @@ mod tests {
             (window, retention, bytes) in (6u64..100, 0u64..400, 0u64..3000),
         ) {
             let limits = limits(window, retention, bytes);
-            let horizon = horizon(&held, &GRID, &limits);
+            let horizon = horizon(&sizes(held.clone()), &GRID, &limits);
             let newest = *held.last_key_value().unwrap().0;
             let window = newest.next().minus(limits.window_numbers(&GRID));
             prop_assert!(horizon <= window);

@@ -6,7 +6,7 @@ use airtight_media::{
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{sizes::Sizes, *};
 
 const LIMITS: Limits = Limits {
     window: Duration::from_secs(6),
@@ -46,6 +46,10 @@ fn segment(lineage: &str, track: &str, number: u64) -> Piece {
 fn init(lineage: &str, track: &str) -> Piece {
     let (lineage, track) = (lineage.parse().unwrap(), track.parse().unwrap());
     Piece::Init { lineage, track, init: InitHash::of(b"init") }
+}
+
+fn pieces(index: &Index, signal: &SignalName) -> Vec<Piece> {
+    index.pieces_after(signal, None, usize::MAX)
 }
 
 fn held(since: u64) -> Held {
@@ -161,9 +165,60 @@ proptest! {
         let mut fresh = Follower::default();
         fresh.follow(&index, usize::MAX);
         prop_assert_eq!(follower.set(), fresh.set());
-        let pieces: Vec<_> = index.signals().flat_map(|s| index.pieces(s).into_iter().map(|p| (s.clone(), p))).collect();
-        prop_assert_eq!(pieces.iter().collect::<std::collections::BTreeSet<_>>(), fresh.held.keys().collect());
+        let pieces: Vec<_> = index.signals().flat_map(|s| pieces(&index, s).into_iter().map(|p| (s.clone(), p))).collect();
+        prop_assert_eq!(pieces.iter().collect::<BTreeSet<_>>(), fresh.held.keys().collect());
     }
+
+    /// What is kept beside the pieces is what one would find who walks through all of them.
+    #[test]
+    fn sizes_and_slices_are_those_of_all_that_is_held(steps in steps(), most in 1usize..9) {
+        let mut index = Index::new(7, LIMITS);
+        for step in &steps {
+            apply(&mut index, step);
+        }
+        let mut sizes = (0, 0);
+        for signal in index.signals() {
+            let all = pieces(&index, signal);
+            let mut sliced: Vec<Piece> = Vec::new();
+            while sliced.len() < all.len() {
+                sliced.extend(index.pieces_after(signal, sliced.clone().last(), most));
+            }
+            prop_assert_eq!(&sliced, &all);
+            let mut walked = Sizes::default();
+            for piece in &all {
+                walked.add(piece, index.held(signal, piece).unwrap().length);
+            }
+            prop_assert_eq!(&index.signals[signal].sizes, &walked);
+            sizes = (sizes.0 + walked.all().0, sizes.1 + walked.all().1);
+        }
+        prop_assert_eq!(index.size(), sizes);
+    }
+}
+
+/// What is done each second, under the lock that every request takes, costs the same however much is held.
+#[test]
+fn a_day_of_media_holds_nobody_up() {
+    let day = Limits { retention: Duration::from_secs(86_400), ..LIMITS };
+    let (mut index, live01) = (Index::new(7, day), signal("live01"));
+    index.join(&record("live01", &["720p", "audio"])).unwrap();
+    for (lineage, track) in [("a-1", "720p"), ("a-1", "audio"), ("b-2", "720p"), ("b-2", "audio")] {
+        index.hold(&live01, &init(lineage, track), held(0));
+        for n in 1..=42_500 {
+            index.hold(&live01, &segment(lineage, track, n), held(n));
+        }
+    }
+    assert_eq!(index.size().1, 170_004);
+    index.join(&Record { end: Some(Number(42_500)), ..record("live01", &["720p", "audio"]) }).unwrap();
+    let begun = std::time::Instant::now();
+    for _ in 0..100 {
+        assert_eq!(index.expire(Moment(50_000)), []);
+        assert_eq!(index.let_go(Moment(50_000)), []);
+        assert_eq!(index.freshness(Moment(50_000))[0].newest, Some(Number(42_500)));
+        assert_eq!(index.pieces_after(&live01, Some(&segment("b-2", "audio", 40_000)), 1000).len(), 1000);
+        assert_eq!(index.size().1, 170_004);
+    }
+    // With a walk through all of them each time it would be fifteen seconds.
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -220,7 +275,7 @@ fn what_has_expired_is_named_and_does_not_come_back_as_horizon() {
     assert_eq!(index.expire(Moment(40_000)), [], "its init is not older than the retention");
     let lineage = "a-1".parse().unwrap();
     assert_eq!(index.expire(Moment(40_001)), [Expired::Lineage(live01.clone(), lineage)]);
-    assert_eq!(index.pieces(&live01), [segment("b-2", "720p", 22)]);
+    assert_eq!(pieces(&index, &live01), [segment("b-2", "720p", 22)]);
 }
 
 #[test]
@@ -247,6 +302,24 @@ fn newest_is_the_newest_number_that_is_whole_in_one_lineage() {
 }
 
 #[test]
+fn a_lineage_is_whole_where_all_tracks_of_the_era_are() {
+    let (mut index, live01) = (Index::new(7, LIMITS), signal("live01"));
+    let first = record("live01", &["720p"]);
+    let second = Era { first: Number(8), ..record("live01", &["720p", "audio"]).eras.remove(0) };
+    index.join(&Record { eras: vec![first.eras[0].clone(), second], ..first }).unwrap();
+    let newest = |index: &Index| index.freshness(Moment(0))[0].newest;
+    let hold = |index: &mut Index, track, n| index.hold(&live01, &segment("a-1", track, n), held(0));
+    for n in [3, 5, 6, 8, 9, 11] {
+        assert!(hold(&mut index, "720p", n));
+    }
+    assert_eq!(newest(&index), Some(Number(6)), "of the second era a track lacks altogether");
+    assert!(hold(&mut index, "audio", 10));
+    assert_eq!(newest(&index), Some(Number(6)), "10 has no pictures, 9 has no sound");
+    assert!(hold(&mut index, "audio", 9));
+    assert_eq!(newest(&index), Some(Number(9)));
+}
+
+#[test]
 fn nothing_is_held_without_a_record_or_twice() {
     let mut index = Index::new(7, LIMITS);
     let piece = segment("a-1", "720p", 1);
@@ -269,6 +342,24 @@ fn a_signal_whose_event_is_long_over_makes_room_for_another() {
     assert_eq!(index.let_go(Moment(140_000)), []);
     let position = index.revision();
     assert_eq!(index.let_go(Moment(140_001)), std::slice::from_ref(&live01));
-    assert!(index.record(&live01).is_none() && index.pieces(&live01).is_empty());
+    assert!(index.record(&live01).is_none() && index.is_empty(&live01));
     assert!(index.since(Some(position))[0].is_reset(), "every follower is told");
+}
+
+#[test]
+fn short_events_one_after_the_other_are_never_more_than_a_few() {
+    let (mut index, mut follower) = (Index::new(7, LIMITS), Follower::default());
+    // More than a packager serves at a time.
+    for event in 0..300 {
+        let (now, live) = (Moment(event * 20_000), signal(&format!("match{event}")));
+        index.join(&Record { end: Some(Number(1)), ..record(live.as_str(), &["720p"]) }).unwrap();
+        index.hold(&live, &init("a-1", "720p"), held(now.0));
+        index.hold(&live, &segment("a-1", "720p", 1), held(now.0));
+        index.expire(now);
+        index.let_go(now);
+        follower.follow(&index, usize::MAX);
+        assert!(index.signals().any(|known| *known == live), "{live} is there");
+        // The retention is 40 s.
+        assert!(index.signals().count() <= 3 && follower.records.len() <= 3, "{live}");
+    }
 }

@@ -18,6 +18,8 @@ use tracing::{info, warn};
 use super::{Arrival, Mode, Store, WINDOWS};
 use crate::packager::{admission::Refusal, disk::File};
 
+/// Pieces that are looked at in one turn of the lock.
+const SLICE: usize = 1024;
 /// Refused files that are remembered by name; beyond that the memory of them starts anew.
 const REFUSED: usize = 1024;
 
@@ -196,17 +198,26 @@ impl Store {
         }
         let signals: Vec<_> = self.state().index.signals().cloned().collect();
         for signal in signals {
-            let held = self.state().index.pieces(&signal);
-            let there = there.get(&signal);
-            let is_gone = |piece: &Piece| there.is_none_or(|there| !there.contains(piece));
-            let gone: Vec<_> = held.iter().filter(|piece| is_gone(piece)).cloned().collect();
+            let gone = self.gone(&signal, there.get(&signal));
             if !gone.is_empty() {
                 self.lose(&signal, &gone);
             }
-            if gone.len() == held.len() && !records.contains(&signal) {
+            if !records.contains(&signal) && self.state().index.is_empty(&signal) {
                 self.change(|state| state.index.forget(&signal));
                 info!("Signal '{signal}' is gone from the folder");
             }
+        }
+    }
+
+    /// What is held of a signal and is none of `there`. It is looked through piece by piece, so that nobody waits
+    /// for the look.
+    fn gone(&self, signal: &SignalName, there: Option<&BTreeSet<&Piece>>) -> Vec<Piece> {
+        let (mut gone, mut after) = (Vec::new(), None);
+        loop {
+            let held = self.state().index.pieces_after(signal, after.as_ref(), SLICE);
+            let Some(last) = held.last().cloned() else { return gone };
+            after = Some(last);
+            gone.extend(held.into_iter().filter(|piece| there.is_none_or(|there| !there.contains(piece))));
         }
     }
 }

@@ -107,7 +107,7 @@ impl Store {
         let (timely, late) = known.map_or_else(|| (found.clone(), None), |known| self.timely(&known, &found));
         let joined = self.change(|state| match state.index.join(&timely) {
             // A folder that was emptied and filled anew: nothing is left that the old record is for.
-            Err(_) if state.index.pieces(signal).is_empty() => {
+            Err(_) if state.index.is_empty(signal) => {
                 state.index.forget(signal);
                 state.index.join(&found)
             }
