@@ -78,11 +78,10 @@ impl Memory {
         only.map(|(signal, (piece, kept))| (signal.clone(), piece.clone(), kept.bytes.clone())).collect()
     }
 
-    /// The disk has it, too.
-    pub(super) fn written(&mut self, signal: &SignalName, piece: &Piece) {
-        if let Some(kept) = self.kept.get_mut(signal).and_then(|pieces| pieces.get_mut(piece)) {
-            kept.on_disk = true;
-        }
+    /// The disk has it, too; false if memory has not.
+    pub(super) fn written(&mut self, signal: &SignalName, piece: &Piece) -> bool {
+        let kept = self.kept.get_mut(signal).and_then(|pieces| pieces.get_mut(piece));
+        kept.map(|kept| kept.on_disk = true).is_some()
     }
 
     /// Lets go the segments of a signal before `number`; gives those that are now nowhere.
@@ -160,7 +159,8 @@ mod tests {
         let unwritten: Vec<_> = memory.unwritten().into_iter().map(|(_, piece, _)| piece).collect();
         assert_eq!(unwritten, [segment(5), segment(7)]);
         keep(&mut memory, 4, false);
-        memory.written(&signal(), &segment(4));
+        assert!(memory.written(&signal(), &segment(4)));
+        assert!(!memory.written(&signal(), &segment(3)), "it has none");
         assert_eq!(memory.trim(&signal(), Number(7)), [(signal(), segment(5))]);
         assert_eq!(memory.used(), 10);
         memory.remove_where(&signal(), |_| true);

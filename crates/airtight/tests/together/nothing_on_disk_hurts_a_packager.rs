@@ -20,7 +20,10 @@ use crate::support::{
     memory, text, untouched, within,
 };
 use airtight_media::grid::Number;
-use rustix::process::{Pid, Resource, Rlimit, geteuid, prlimit};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    process::{Pid, Resource, Rlimit, geteuid, prlimit},
+};
 
 fn arguments<'a>(root: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     [&["packager", "--root", text(root), "--spool", "true", "--listen", "0"], more].concat()
@@ -268,6 +271,30 @@ fn a_full_disk_does_not_take_the_live_edge_down_and_is_caught_up_with() {
     let (_role, url) = spool(root.path(), &[]);
     ready(&url);
     assert_eq!(listing(&url, ""), media(&files), "one that is restarted has it, too");
+}
+
+#[test]
+fn what_can_not_be_written_keeps_nothing_else_from_the_disk() {
+    let root = tempfile::tempdir().unwrap();
+    let (n, lineage) = (now(), lineage());
+    let folder = root.path().join(format!("live01/{lineage}"));
+    fs::create_dir(folder.parent().unwrap()).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    let (_role, url) = spool(root.path(), &[]);
+    let files = files("live01", &lineage, n - 5..=n);
+    for (path, bytes) in &files {
+        assert_eq!(put(&url, path, bytes), 201, "{path}");
+    }
+    // Its folder is given back to it but for one track, and with a file of other bytes.
+    let given = root.path().join(".given");
+    write(root.path(), &format!(".given/720p/{n}.m4s"), b"of another");
+    fs::write(given.join("audio"), "in the way").unwrap();
+    renameat_with(CWD, &given, CWD, &folder, RenameFlags::EXCHANGE).unwrap();
+    for (path, bytes) in files.iter().filter(|(path, _)| path.contains("/720p/")) {
+        let written = || (fs::read(root.path().join(path)).ok()? == *bytes).then_some(());
+        eventually(&format!("{path} is written"), written);
+    }
+    assert_eq!(listing(&url, ""), media(&files), "the rest is given from memory");
 }
 
 #[test]

@@ -10,22 +10,21 @@ use bytes::Bytes;
 use tracing::debug;
 
 use super::Store;
-use crate::packager::disk::Written;
 
 impl Store {
     /// Writes what only memory has, as far as the disk takes it: a packager that is restarted afterwards has it, too.
+    /// What can't be written keeps nothing else back.
     pub(in crate::packager) fn catch_up(&self) {
         let (records, pieces) = {
             let state = self.state();
             (state.unwritten.clone(), state.memory.unwritten())
         };
-        let written = records
-            .iter()
-            .try_for_each(|signal| self.write_known_record(signal))
-            .and_then(|()| pieces.iter().try_for_each(|piece| self.write_kept(piece)));
+        let records = records.iter().map(|signal| self.write_known_record(signal));
+        let written = records.chain(pieces.iter().map(|piece| self.write_kept(piece)));
+        let failed: Vec<_> = written.filter_map(Result::err).collect();
         // Whoever sent it first has told of the trouble, and been counted.
-        if let Err(error) = written {
-            debug!("The disk takes nothing yet: {error}");
+        if let Some(error) = failed.first() {
+            debug!("The disk does not take {} files yet: {error}", failed.len());
         }
     }
 
@@ -39,12 +38,14 @@ impl Store {
         Ok(())
     }
 
+    /// Bytes never change under a name: what was given from memory replaces what nobody was given.
     fn write_kept(&self, (signal, piece, bytes): &(SignalName, Piece, Bytes)) -> std::io::Result<()> {
-        // One that is in the way is another copy, and stays: this one is given from memory.
-        if self.0.disk.write(&Place::Piece(signal.clone(), piece.clone()), bytes)? == Written::New {
-            self.write_succeeded();
-            self.state().memory.written(signal, piece);
+        self.0.disk.replace(&Place::Piece(signal.clone(), piece.clone()), bytes)?;
+        self.write_succeeded();
+        match self.state().memory.written(signal, piece) {
+            true => Ok(()),
+            // Memory has let it go meanwhile, and everybody was told.
+            false => self.0.disk.remove(signal, piece),
         }
-        Ok(())
     }
 }
