@@ -2,7 +2,7 @@
 //!
 //! Nothing of a body that breaks off is ever seen. Checks and writes are done on threads that may block.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airtight_media::holding::Place;
 use axum::{
@@ -10,10 +10,13 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    time::timeout,
+};
 use tracing::debug;
 
 use super::{
@@ -70,8 +73,8 @@ async fn take(app: &App, path: &str, request: Request) -> Result<Taken, Answer> 
         return Err((StatusCode::METHOD_NOT_ALLOWED, sentence.to_owned()));
     }
     let (parts, body) = request.into_parts();
-    check_length(&parts.headers)?;
-    let read = timeout(BODY_TIMEOUT, read(app, body)).await;
+    let announced = announced(&parts.headers)?;
+    let read = timeout(BODY_TIMEOUT, read(body, Arrived::new(&app.room, announced)?)).await;
     let late = || (StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {BODY_TIMEOUT:?}"));
     let (bytes, room) = read.map_err(|_| late())??;
     store(&app.store, place, bytes, room).await
@@ -94,40 +97,70 @@ pub(super) fn place(path: &str) -> Result<Place, Answer> {
     })
 }
 
-/// Refuses a body that is announced to be too long before any of it is read.
-fn check_length(headers: &HeaderMap) -> Result<(), Answer> {
-    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(()) };
+/// How long the body is at most; refuses one that is announced to be too long before any of it is read.
+fn announced(headers: &HeaderMap) -> Result<usize, Answer> {
+    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(BODY_MAX) };
     let length = length.to_str().ok().and_then(|length| length.parse::<u64>().ok());
     let length = length.ok_or((StatusCode::BAD_REQUEST, "Content-Length is no number".to_owned()))?;
-    if length > BODY_MAX as u64 { Err(too_large()) } else { Ok(()) }
+    usize::try_from(length).ok().filter(|length| *length <= BODY_MAX).ok_or_else(too_large)
 }
 
 fn too_large() -> Answer {
     (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {BODY_MAX} bytes"))
 }
 
-/// Room for so many further units.
-fn room(app: &App, units: usize) -> Result<OwnedSemaphorePermit, Answer> {
-    let units = u32::try_from(units).unwrap_or(u32::MAX);
-    let busy = |_| (StatusCode::SERVICE_UNAVAILABLE, "too much arrives at once: send it again".to_owned());
-    app.room.clone().try_acquire_many_owned(units).map_err(busy)
+/// What has arrived of a body, and its room.
+///
+/// It takes room for what it takes of memory, and that follows what has arrived, whatever was announced: one that
+/// sends slowly or not at all keeps nobody out.
+struct Arrived {
+    bytes: Vec<u8>,
+    /// Its length at most.
+    most: usize,
+    taken: OwnedSemaphorePermit,
 }
 
-/// Reads a body to its end. It takes room for what has arrived, whatever was announced: one that sends slowly
-/// or not at all keeps nobody out.
-async fn read(app: &App, mut body: Body) -> Result<(Bytes, OwnedSemaphorePermit), Answer> {
-    let (mut bytes, mut taken) = (BytesMut::new(), room(app, 0)?);
+impl Arrived {
+    fn new(room: &Arc<Semaphore>, most: usize) -> Result<Self, Answer> {
+        let taken = room.clone().try_acquire_many_owned(0).map_err(busy)?;
+        Ok(Self { bytes: Vec::new(), most, taken })
+    }
+
+    fn push(&mut self, data: &[u8]) -> Result<(), Answer> {
+        let length = self.bytes.len() + data.len();
+        if length > self.most {
+            return Err(too_large());
+        }
+        if length > self.bytes.capacity() {
+            // Twice as much each time, so that bytes are seldom moved.
+            let capacity = (self.bytes.capacity() * 2).clamp(length, self.most);
+            let units = capacity.div_ceil(UNIT).saturating_sub(self.taken.num_permits());
+            let units = u32::try_from(units).unwrap_or(u32::MAX);
+            self.taken.merge(self.taken.semaphore().clone().try_acquire_many_owned(units).map_err(busy)?);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// The bytes, with no memory behind them that they don't need: they may be kept for long.
+    fn whole(self) -> (Bytes, OwnedSemaphorePermit) {
+        (self.bytes.into_boxed_slice().into(), self.taken)
+    }
+}
+
+fn busy(_: TryAcquireError) -> Answer {
+    (StatusCode::SERVICE_UNAVAILABLE, "too much arrives at once: send it again".to_owned())
+}
+
+/// Reads a body to its end.
+async fn read(mut body: Body, mut arrived: Arrived) -> Result<(Bytes, OwnedSemaphorePermit), Answer> {
     while let Some(frame) = body.frame().await {
         let broken = |error| (StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if bytes.len() + data.len() > BODY_MAX {
-            return Err(too_large());
-        }
-        let units = (bytes.len() + data.len()).div_ceil(UNIT);
-        taken.merge(room(app, units.saturating_sub(taken.num_permits()))?);
-        bytes.extend_from_slice(&data);
+        arrived.push(&data)?;
     }
-    Ok((bytes.freeze(), taken))
+    Ok(arrived.whole())
 }
 
 async fn store(
@@ -161,6 +194,31 @@ fn status(refusal: &Refusal) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_arrives_has_room_for_all_that_it_takes_of_memory() {
+        let (chunk, free) = ([7; 1000], Arc::new(Semaphore::new(ROOM)));
+        for (most, chunks) in [(BODY_MAX, 5000), (3_000_500, 3000), (500, 0)] {
+            let mut arrived = Arrived::new(&free, most).unwrap();
+            for _ in 0..chunks {
+                arrived.push(&chunk).unwrap();
+                let room = (ROOM - free.available_permits()) * UNIT;
+                assert!(arrived.bytes.capacity() <= room, "{} in {room}", arrived.bytes.capacity());
+                assert!(room <= most + UNIT && room <= arrived.bytes.len() * 2 + UNIT, "{room}");
+            }
+            if most < BODY_MAX {
+                assert_eq!(arrived.push(&chunk).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            let (bytes, taken) = arrived.whole();
+            assert_eq!(bytes.len(), chunks * chunk.len());
+            drop(taken);
+            assert_eq!(free.available_permits(), ROOM);
+        }
+        let full = Arc::new(Semaphore::new(1));
+        let mut arrived = Arrived::new(&full, BODY_MAX).unwrap();
+        arrived.push(&[7; UNIT]).unwrap();
+        assert_eq!(arrived.push(&[7]).unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     #[test]
     fn paths_that_try_to_leave_are_bad_and_others_unknown() {
