@@ -1,6 +1,6 @@
 //! What every part that listens shares: sockets, the loops that serve them, and the way they end.
 
-mod condition;
+pub mod condition;
 pub mod connection;
 pub mod ending;
 pub mod health;

@@ -12,7 +12,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -27,9 +27,11 @@ use super::{
 use crate::{
     publish::Board,
     serve::{
+        condition,
         health::{Health, state},
         metrics::render,
         page,
+        reply::Reply,
     },
 };
 
@@ -133,16 +135,12 @@ async fn media(State(app): State<App>, request: Request) -> Response {
 
 /// The copy, or the word that whoever asks has it.
 fn copy(piece: &Piece, bytes: Bytes, asked: &HeaderMap) -> Response {
-    let etag = etag(piece);
-    let is_known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
-    let mut headers = HeaderMap::new();
+    let mut response = Response::new(Reply::bytes(bytes));
+    let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(FOR_GOOD));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
-    headers.extend(HeaderValue::try_from(etag).ok().map(|etag| (header::ETAG, etag)));
-    match is_known {
-        true => (StatusCode::NOT_MODIFIED, headers).into_response(),
-        false => (headers, bytes).into_response(),
-    }
+    headers.extend(HeaderValue::try_from(etag(piece)).ok().map(|etag| (header::ETAG, etag)));
+    condition::apply(&Method::GET, asked, response).map(Body::new)
 }
 
 /// Names the bytes: a lineage makes each piece once.
@@ -182,4 +180,28 @@ impl App {
 async fn metrics(State(app): State<App>) -> Response {
     app.store.metrics().show(app.store.size());
     render(&app.store.metrics().registry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_copy_is_told_so_wherever_he_names_it() {
+        let (lineage, track) = ("a-1".parse().unwrap(), "720p".parse().unwrap());
+        let piece = Piece::Slate { lineage, track };
+        let status = |lines: &[&'static str]| {
+            let mut asked = HeaderMap::new();
+            for line in lines {
+                asked.append(header::IF_NONE_MATCH, HeaderValue::from_static(line));
+            }
+            copy(&piece, Bytes::from_static(b"slate"), &asked).status()
+        };
+        for named in [&["\"a-1.slate\""][..], &["W/\"a-1.slate\""], &["\"x\"", "\"y\", \"a-1.slate\""]] {
+            assert_eq!(status(named), StatusCode::NOT_MODIFIED, "{named:?}");
+        }
+        for other in [&[][..], &["\"a-1\""]] {
+            assert_eq!(status(other), StatusCode::OK, "{other:?}");
+        }
+    }
 }

@@ -31,8 +31,13 @@ pub fn apply(method: &Method, asked: &HeaderMap, response: Response<Reply>) -> R
     }
 }
 
+/// Whether the answer may be in gzip.
+pub fn takes_gzip(asked: &HeaderMap) -> bool {
+    fields::takes_gzip(lines(asked, &header::ACCEPT_ENCODING))
+}
+
 /// The lines of a header, which may come several times.
-pub fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
 

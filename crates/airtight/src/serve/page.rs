@@ -1,20 +1,28 @@
 //! The web page that plays a signal, and its assets, as they were embedded when this
-//! program was compiled (`web/dist`). It reads no file, and it knows no signal: the
-//! page finds its media by relative URL.
+//! program was compiled (`web/dist`), as they are and in gzip. It reads no file, and it
+//! knows no signal: the page finds its media by relative URL.
 
 use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
 use axum::{
+    body::Body,
     extract::Path,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::{condition, reply::Reply};
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
 struct Dist;
+
+/// Files of the same names, in gzip: the build script makes them.
+#[derive(RustEmbed)]
+#[folder = "$OUT_DIR/gzip"]
+struct Gzip;
 
 const PAGE: &str = "index.html";
 const ASSETS: &str = "assets/";
@@ -31,14 +39,20 @@ Until then a player opens <a href=\"playlist.m3u8\">playlist.m3u8</a>.</p>";
 /// One embedded file, ready to be answered with.
 #[derive(Debug)]
 pub struct Asset {
-    /// The whole body.
-    pub bytes: Bytes,
+    plain: Coded,
+    gzip: Option<Coded>,
     /// Value of `Content-Type`.
-    pub mime: &'static str,
-    /// Value of `ETag`: strong, in quotes, a hash of the body.
-    pub etag: String,
+    mime: &'static str,
     /// Value of `Cache-Control`.
-    pub cache_control: &'static str,
+    cache_control: &'static str,
+}
+
+/// A file in one coding.
+#[derive(Debug)]
+struct Coded {
+    bytes: Bytes,
+    /// Value of `ETag`: strong, in quotes, a hash of these very bytes.
+    etag: HeaderValue,
 }
 
 static FILES: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
@@ -46,9 +60,12 @@ static FILES: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
 });
 
 static MISSING: LazyLock<Asset> = LazyLock::new(|| Asset {
-    bytes: Bytes::from_static(LEFT_OUT.as_bytes()),
+    plain: Coded {
+        bytes: Bytes::from_static(LEFT_OUT.as_bytes()),
+        etag: HeaderValue::from_static("\"left-out\""),
+    },
+    gzip: None,
     mime: mime(PAGE),
-    etag: "\"left-out\"".to_owned(),
     cache_control: "no-store",
 });
 
@@ -59,17 +76,9 @@ pub fn page() -> &'static Asset {
 }
 
 /// Answers `GET /assets/{file}`.
-pub async fn answer(Path(file): Path<String>) -> Response {
+pub async fn answer(Path(file): Path<String>, asked: HeaderMap) -> Response {
     match asset(&file) {
-        Some(asset) => (
-            [
-                (header::CONTENT_TYPE, asset.mime),
-                (header::CACHE_CONTROL, asset.cache_control),
-                (header::ETAG, asset.etag.as_str()),
-            ],
-            asset.bytes.clone(),
-        )
-            .into_response(),
+        Some(asset) => condition::apply(&Method::GET, &asked, asset.reply(&asked)).map(Body::new),
         None => (StatusCode::NOT_FOUND, "there is no such asset in this build\n").into_response(),
     }
 }
@@ -92,13 +101,36 @@ pub fn asset(name: &str) -> Option<&'static Asset> {
 
 impl Asset {
     fn new(name: &str, file: EmbeddedFile) -> Self {
-        let hash = file.metadata.sha256_hash();
+        let cache_control = if name.starts_with(ASSETS) { FOR_GOOD } else { ASK_AGAIN };
+        let gzip = Gzip::get(name).map(Coded::new);
+        Self { plain: Coded::new(file), gzip, mime: mime(name), cache_control }
+    }
+
+    /// The whole of it, in gzip for whoever takes that.
+    pub fn reply(&self, asked: &HeaderMap) -> Response<Reply> {
+        let gzip = self.gzip.as_ref().filter(|_| condition::takes_gzip(asked));
+        let copy = gzip.unwrap_or(&self.plain);
+        let mut response = Response::new(Reply::bytes(copy.bytes.clone()));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.mime));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
+        headers.insert(header::ETAG, copy.etag.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        if gzip.is_some() {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+}
+
+impl Coded {
+    fn new(file: EmbeddedFile) -> Self {
+        let etag = etag(&file.metadata.sha256_hash());
         let bytes = match file.data {
             std::borrow::Cow::Borrowed(data) => Bytes::from_static(data),
             std::borrow::Cow::Owned(data) => Bytes::from(data),
         };
-        let cache_control = if name.starts_with(ASSETS) { FOR_GOOD } else { ASK_AGAIN };
-        Self { bytes, mime: mime(name), etag: etag(&hash), cache_control }
+        Self { bytes, etag: HeaderValue::try_from(etag).expect("a tag is hexadecimal digits in quotes") }
     }
 }
 
@@ -129,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_page_is_always_there_and_says_when_it_was_left_out() {
-        let body = std::str::from_utf8(&page().bytes).expect("the page is UTF-8");
+        let body = std::str::from_utf8(&page().plain.bytes).expect("the page is UTF-8");
         assert!(body.contains("playlist.m3u8"), "{body}");
         assert_eq!(page().mime, "text/html; charset=utf-8");
         assert!(!page().cache_control.contains("immutable"));
@@ -137,13 +169,51 @@ mod tests {
 
     #[test]
     fn every_asset_that_the_page_names_is_embedded_under_that_name() {
-        let body = std::str::from_utf8(&page().bytes).expect("the page is UTF-8");
+        let body = std::str::from_utf8(&page().plain.bytes).expect("the page is UTF-8");
         for named in body.split('"').filter_map(|text| text.strip_prefix("/assets/")) {
             let asset = asset(named)
                 .unwrap_or_else(|| panic!("the page names /assets/{named}, which is not embedded"));
             assert_ne!(asset.mime, "application/octet-stream", "{named} has no known type");
-            assert!(!asset.bytes.is_empty());
+            assert!(!asset.plain.bytes.is_empty());
         }
+    }
+
+    /// What is answered to a request for the page with these header fields.
+    fn asked(fields: &[(&'static str, &str)]) -> Response<Reply> {
+        let fields = fields.iter().map(|(name, value)| {
+            (header::HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap())
+        });
+        let asked = fields.collect();
+        condition::apply(
+            &Method::GET,
+            &asked,
+            FILES.values().find(|f| f.gzip.is_some()).unwrap().reply(&asked),
+        )
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_gzip_gets_it_and_nobody_gets_twice_what_he_has() {
+        if FILES.is_empty() {
+            return;
+        }
+        let (plain, coded) = (asked(&[]), asked(&[("accept-encoding", "br, gzip")]));
+        assert_eq!(coded.headers()[header::CONTENT_ENCODING], "gzip");
+        assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
+        for response in [&plain, &coded] {
+            assert_eq!(response.headers()[header::VARY], "Accept-Encoding");
+            let tag = response.headers()[header::ETAG].to_str().unwrap();
+            let again = asked(&[("accept-encoding", "gzip"), ("if-none-match", tag)]);
+            let same = response.headers().contains_key(header::CONTENT_ENCODING);
+            assert_eq!(again.status() == StatusCode::NOT_MODIFIED, same, "a tag names one coding");
+        }
+        let whole = |response: Response<Reply>| async {
+            http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes()
+        };
+        let (plain, coded) = (whole(plain).await, whole(coded).await);
+        assert!(coded.len() < plain.len());
+        let mut decoded = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&coded[..]), &mut decoded).unwrap();
+        assert_eq!(decoded, plain);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! socket and no file; what is no viewer's URL is somebody else's.
 
 use airtight_media::{
-    fields,
     grid::Number,
     hls,
     id::{SignalName, TrackName},
@@ -68,7 +67,7 @@ fn found(board: &Board, route: &Route, headers: &HeaderMap) -> Response<Reply> {
         (_, None) if !board.signals().is_empty() => {
             refusal(StatusCode::NOT_FOUND, &format!("there is no signal '{signal}'"))
         }
-        (Route::Page(_), _) => player(),
+        (Route::Page(_), _) => open(page::page().reply(headers)),
         // It has heard of nothing yet: what a viewer of the run before asks for may well be there.
         (_, None) => soon("no signal is known here yet"),
         (Route::Steering(_), Some(_)) => steering(board, signal),
@@ -118,8 +117,7 @@ fn tag(snapshot: &Snapshot, segment: &Media, track: &TrackName, number: Number, 
 }
 
 fn playlist(published: &Published, view: View<'_>, headers: &HeaderMap) -> Option<Response<Reply>> {
-    let takes_gzip = fields::takes_gzip(condition::lines(headers, &header::ACCEPT_ENCODING));
-    let coding = if takes_gzip { Coding::Gzip } else { Coding::Identity };
+    let coding = if condition::takes_gzip(headers) { Coding::Gzip } else { Coding::Identity };
     let ready = published.text(view, coding)?;
     let half = published.snapshot.record.grid.millis.get() / 2000;
     let lifetime = PLAYLIST[usize::try_from(half).unwrap_or(usize::MAX).min(PLAYLIST.len() - 1)];
@@ -161,6 +159,12 @@ fn respond(status: StatusCode, kind: &'static str, lifetime: &'static str, body:
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
+    open(response)
+}
+
+/// Pages of other sites may read it.
+fn open(mut response: Response<Reply>) -> Response<Reply> {
+    let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -215,11 +219,6 @@ fn missing(snapshot: &Snapshot, route: &Route) -> Response<Reply> {
         }
         other => refusal(StatusCode::NOT_FOUND, &format!("'{other}' is not on offer")),
     }
-}
-
-fn player() -> Response<Reply> {
-    let page = page::page();
-    ok(page.mime, page.cache_control, &page.etag, Reply::bytes(page.bytes.clone()))
 }
 
 /// What the order is now is for whoever asks now.
