@@ -9,6 +9,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     process::Output,
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -23,6 +24,9 @@ const HONEST: Duration = Duration::from_secs(3);
 /// Longer than a segment stays after its listing: the whole window, and its own duration.
 const WATCHED: &str = "18";
 
+/// 1.8 target durations.
+const PAUSE: Duration = Duration::from_millis(3600);
+
 /// How a server departs from the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lie {
@@ -32,6 +36,7 @@ enum Lie {
     Renames,
     ChangesTarget,
     Stops,
+    Pauses,
     Shrinks,
     RecountsDiscontinuities,
     MisdatesOne,
@@ -52,6 +57,8 @@ struct Server {
     began: Instant,
     /// The number of that moment.
     first: u64,
+    /// The edge that a server which pauses stays at, and since when.
+    pause: OnceLock<(u64, Instant)>,
 }
 
 /// Status, media type, body.
@@ -64,7 +71,8 @@ impl Server {
     fn start(lie: Lie) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/live01/playlist.m3u8", listener.local_addr().unwrap());
-        let server = Self { lie, began: Instant::now(), first: programme::now() };
+        let (began, first, pause) = (Instant::now(), programme::now(), OnceLock::new());
+        let server = Self { lie, began, first, pause };
         thread::spawn(move || listener.incoming().for_each(|stream| server.serve(stream.unwrap())));
         url
     }
@@ -134,13 +142,22 @@ impl Server {
             Lie::Lags => now - 2,
             Lie::GoesBack if self.lies(Lie::GoesBack) => now - 2,
             Lie::Stops => now.min(self.first + 1),
+            Lie::Pauses => match self.pause.get() {
+                Some((edge, since)) if since.elapsed() < PAUSE => *edge,
+                _ => now,
+            },
             _ => now,
         }
     }
 
     fn playlist(&self) -> String {
         let window = if self.lies(Lie::Shrinks) { 2 } else { WINDOW };
-        let (head, edge) = (self.edge() - window, self.edge());
+        let edge = self.edge();
+        if self.lie == Lie::Pauses && edge > self.first + 1 {
+            // From when a viewer sees a new segment.
+            self.pause.get_or_init(|| (edge, Instant::now()));
+        }
+        let head = edge - window;
         let target = if self.lies(Lie::ChangesTarget) { 3 } else { 2 };
         let sequence = u8::from(self.lies(Lie::RecountsDiscontinuities));
         let mut text = format!(
@@ -182,6 +199,19 @@ fn watch(lies: &[Lie]) -> Output {
     watch.args(urls).output().unwrap()
 }
 
+#[test]
+fn a_pause_is_seen_at_the_pace_of_a_player() {
+    let watch =
+        |lie| airtight(&["watch", "--seconds", "12", "--json", &Server::start(lie)]).output().unwrap();
+    thread::scope(|scope| {
+        let honest = scope.spawn(|| watch(Lie::Nothing));
+        let pausing = watch(Lie::Pauses);
+        assert!(named(&pausing).contains("update-in-time"), "{}", String::from_utf8_lossy(&pausing.stdout));
+        let honest = honest.join().unwrap();
+        assert!(named(&honest).is_empty(), "{}", String::from_utf8_lossy(&honest.stdout));
+    });
+}
+
 /// The rules that were named, and those of the report.
 fn named(output: &Output) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(&output.stdout);
@@ -201,6 +231,7 @@ fn every_lie_is_named() {
         (&[Lie::Renames], &["segment-fixed"]),
         (&[Lie::ChangesTarget], &["target-fixed"]),
         (&[Lie::Stops], &["update-in-time"]),
+        (&[Lie::Pauses], &["update-in-time"]),
         (&[Lie::Shrinks], &["window-length", "window-segments"]),
         (&[Lie::RecountsDiscontinuities], &["discontinuity-fixed"]),
         (&[Lie::MisdatesOne], &["date-adds-up"]),

@@ -29,6 +29,9 @@ use crate::{
 const QUEUE: usize = 256;
 /// Reloads of a playlist, of which one is followed by a request for the same in gzip.
 const RELOADS: u64 = 4;
+/// What an unchanged playlist is given beyond the half target duration that a player waits: what is late by less may
+/// be the way. As pauses begin with an answer, the second look at one is the first that can find it overdue.
+const LENIENCE: Duration = Duration::from_millis(50);
 /// Before the last moment that a removed segment must be there: what asking takes.
 const MARGIN: Duration = Duration::from_millis(200);
 
@@ -191,9 +194,11 @@ impl Follower {
         let mut last: Option<Arc<Media>> = None;
         loop {
             let asked = self.viewer.clock.now();
-            let mut pause = last.as_ref().map_or(Duration::from_secs(1), |last| last.target);
+            let mut next_look = asked + last.as_ref().map_or(Duration::from_secs(1), |last| last.target);
             if let Some((at, playlist)) = self.look(&mut next).await {
-                pause = if last.as_ref() == Some(&playlist) { playlist.target / 2 } else { playlist.target };
+                let unchanged = last.as_ref() == Some(&playlist);
+                let pause = if unchanged { playlist.target / 2 + LENIENCE } else { playlist.target };
+                next_look = self.viewer.clock.now() + pause;
                 for due in self.kept.saw(at, &playlist) {
                     probes.spawn(probe(self.viewer.clone(), self.url.clone(), due));
                 }
@@ -207,8 +212,8 @@ impl Follower {
                 last = Some(playlist);
             }
             while probes.try_join_next().is_some() {}
-            let pause = self.viewer.options.every.unwrap_or(pause);
-            sleep((asked + pause).saturating_sub(self.viewer.clock.now())).await;
+            let next_look = self.viewer.options.every.map_or(next_look, |every| asked + every);
+            sleep(next_look.saturating_sub(self.viewer.clock.now())).await;
         }
     }
 
