@@ -1,13 +1,14 @@
 //! What a live system may not serve: every rule with its source, and who finds that it is broken.
 //!
 //! [`answer`] looks at one answer, [`coded`] at a playlist in two codings, [`alone`] at one playlist, [`successor`] at two versions of it, [`offer`] at a
-//! multivariant playlist, [`kept`] at what has left a playlist, [`Judge`] at everything that all servers gave, in the order in which it was seen.
+//! multivariant playlist, [`rates`] at the bytes behind it, [`kept`] at what has left a playlist, [`Judge`] at everything that all servers gave, in the order in which it was seen.
 
 pub mod alone;
 pub mod answer;
 pub mod coded;
 pub mod kept;
 pub mod offer;
+pub mod rates;
 pub mod successor;
 mod table;
 mod union;

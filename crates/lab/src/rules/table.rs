@@ -52,6 +52,7 @@ rules! {
     GROUP_DEFAULT: "group-default", "§4.4.6.1", "A group has distinct names and one DEFAULT at the most, which has AUTOSELECT.";
     OFFER_EQUAL: "offer-equal", "§6.2.4", "All servers and pathways offer the same variants with the same attributes.";
     PEAK: "peak-bandwidth", "Apple 1.29", "No segment, with its sound, takes more than 125% of BANDWIDTH.";
+    AVERAGE: "average-bandwidth", "Apple 1.28", "No variant, with its sound, takes more than 110% of AVERAGE-BANDWIDTH over an hour.";
     BOXES: "boxes", "§3.1.2", "A segment is whole fragments, each with tfdt, counted from its moof.";
     TIME_CONTINUOUS: "time-continuous", "Apple 7.3", "The decode time of a segment is where the one before ended.";
     STARTS_WITH_SYNC: "starts-with-sync", "Apple 7.4", "A segment begins with a sample that can be decoded alone.";

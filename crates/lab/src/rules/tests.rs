@@ -191,6 +191,34 @@ fn steered() -> Multivariant {
 }
 
 #[test]
+fn variants_take_what_they_say() {
+    // One variant of 8 bits per second at most and 4 on average, of which its sound takes 2.
+    let text = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"s\",NAME=\"s\",URI=\"sound\"\n\
+                #EXT-X-STREAM-INF:BANDWIDTH=8000,AVERAGE-BANDWIDTH=4000,CODECS=\"c\",AUDIO=\"s\"\npictures\n";
+    let offer = offer(text);
+    let found = |pictures: &[(u64, usize)], sound: &[(u64, usize)]| {
+        let rates = |segments: &[(u64, usize)]| {
+            let mut rates = rates::Rates::default();
+            segments
+                .iter()
+                .for_each(|(seconds, bytes)| rates.saw(S * u32::try_from(*seconds).unwrap(), *bytes));
+            rates
+        };
+        let (pictures, sound) = (rates(pictures), rates(sound));
+        let of = |uri: &str| Some(if uri == "sound" { &sound } else { &pictures });
+        names(&Vec::from_iter(rates::finding(&offer, of)))
+    };
+    let (hour, none) = ([(2, 500); 1800], []);
+    assert_eq!(found(&[(2, 2000)], &[(2, 500)]), none.into(), "10,000 bits per second are 125%");
+    assert_eq!(found(&[(2, 2001)], &[(2, 500)]), [PEAK.name].into());
+    assert_eq!(found(&[(2, 600); 1800], &hour), none.into(), "4,400 bits per second are 110%");
+    assert_eq!(found(&[(2, 601); 1800], &hour), [AVERAGE.name].into());
+    assert_eq!(found(&[(2, 2000); 1799], &hour), none.into(), "there is no hour of it yet");
+    let calm = [vec![(2, 2000); 100], vec![(2, 500); 1800]].concat();
+    assert_eq!(found(&calm, &hour), none.into(), "what is an hour ago counts no more");
+}
+
+#[test]
 fn pathways_offer_the_same() {
     let steered = steered();
     assert_eq!(steered.pathways(), ["one", "two"]);

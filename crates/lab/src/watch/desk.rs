@@ -17,7 +17,10 @@ use crate::{
     media::{Continuity, Dates, Init, Timing},
     player::{Fault, Player, whole_millis},
     playlist::{Media, Multivariant, Segment},
-    rules::{Finding, Judge, PEAK, Sighting, Violation},
+    rules::{
+        Finding, Judge, Sighting, Violation,
+        rates::{self, Rates},
+    },
 };
 
 /// Findings that are told one by one; further ones are only counted.
@@ -93,8 +96,7 @@ struct Viewer {
 struct Track {
     continuity: Continuity,
     slate: Duration,
-    /// Of any segment, in bits per second.
-    peak: u128,
+    rates: Rates,
     edge: Option<u64>,
 }
 
@@ -157,7 +159,7 @@ impl Desk {
             }
             What::Segment { name, listed, bytes, slate, media } => {
                 viewer.loaded(&name, at, &listed, slate, self.stopped.is_none());
-                let mut found = Vec::from_iter(viewer.peak(&name, &listed, bytes));
+                let mut found = Vec::from_iter(viewer.rated(&name, &listed, bytes));
                 if let Some((init, timing)) = media {
                     let track = viewer.tracks.entry(name).or_default();
                     found.extend(track.continuity.saw(&listed, timing, &init));
@@ -234,25 +236,12 @@ impl Viewer {
         }
     }
 
-    /// Whether a variant now takes more than it said, with the worst of its sound.
-    fn peak(&mut self, name: &str, listed: &Segment, bytes: usize) -> Option<Finding> {
-        let track = self.tracks.get_mut(name)?;
-        let millis = listed.duration.as_millis().max(1);
-        track.peak = track.peak.max(bytes as u128 * 8000 / millis);
-        let offer = self.offer.as_ref()?;
+    /// Whether a variant now takes more than it said.
+    fn rated(&mut self, name: &str, listed: &Segment, bytes: usize) -> Option<Finding> {
+        self.tracks.get_mut(name)?.rates.saw(listed.duration, bytes);
         let base: Url = self.server.url.parse().ok()?;
         let named = |uri: &str| base.join(uri).ok().map(|url| base.name_of(&url));
-        let peak =
-            |uri: &str| named(uri).and_then(|name| self.tracks.get(&*name)).map_or(0, |track| track.peak);
-        offer.variants.iter().find_map(|variant| {
-            let sound = offer.renditions.iter().filter(|r| Some(&r.group) == variant.audio.as_ref());
-            let sound = sound.filter_map(|r| r.uri.as_deref()).map(peak).max().unwrap_or(0);
-            let (took, said) = (peak(&variant.uri) + sound, u128::from(variant.bandwidth));
-            let detail = || {
-                format!("'{}' says {said} bits per second, and takes more than a quarter over", variant.uri)
-            };
-            (took * 4 > said * 5).then(|| PEAK.broken(detail()))
-        })
+        rates::finding(self.offer.as_ref()?, |uri| Some(&self.tracks.get(&*named(uri)?)?.rates))
     }
 
     /// What the player noticed until `now` is what counts.
