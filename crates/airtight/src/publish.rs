@@ -4,6 +4,7 @@
 //! is asked, when, and what is published comes from the composers. The same in packager and origin.
 
 mod board;
+mod contents;
 mod fetching;
 mod figures;
 #[cfg(test)]
@@ -40,6 +41,8 @@ use crate::serve::pulse::Pulse;
 const MOST_SIGNALS: usize = 256;
 /// The loop shows that it lives at least this often.
 const BEAT: Duration = Duration::from_millis(100);
+/// What the contents of lineages are is said this often.
+const CONTENTS: Duration = Duration::from_millis(500);
 
 /// What a source has to say.
 #[derive(Debug)]
@@ -88,6 +91,8 @@ struct Loop {
     fetches: Fetching,
     leaving: Leaving,
     refused: bool,
+    /// When the contents were said.
+    said: Instant,
 }
 
 impl Desk {
@@ -95,7 +100,8 @@ impl Desk {
     pub async fn run(self, stop: CancellationToken) {
         let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), Fetching::default());
         let leaving = Leaving::default();
-        let mut this = Loop { desk: self, began, composers, fetches, leaving, refused: false };
+        let (refused, said) = (false, began);
+        let mut this = Loop { desk: self, began, composers, fetches, leaving, refused, said };
         while !stop.is_cancelled() {
             this.step(&stop).await;
             this.desk.pulse.beat();
@@ -113,6 +119,18 @@ impl Loop {
             () = sleep_until(wake) => self.each(Composer::tick),
         }
         self.let_go();
+        if self.said.elapsed() >= CONTENTS {
+            self.say_contents();
+        }
+    }
+
+    fn say_contents(&mut self) {
+        let contents = self.composers.iter().flat_map(|(signal, composer)| {
+            let contents = composer.contents().into_iter();
+            contents.map(|(lineage, health)| (signal.clone(), lineage.clone(), health))
+        });
+        self.desk.board.figures.contents.are(contents.collect());
+        self.said = Instant::now();
     }
 
     fn wake_at(&self) -> Instant {

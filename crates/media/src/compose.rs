@@ -39,7 +39,9 @@ use self::{
 use crate::{
     check,
     grid::Number,
+    health::Health,
     holding::{Line, Piece},
+    id::Lineage,
     record::{Record, Track},
     window::{Made, Media, Snapshot},
 };
@@ -152,6 +154,12 @@ impl Composer {
     /// The signal's record, once known.
     pub fn record(&self) -> Option<&Arc<Record>> {
         self.record.as_ref()
+    }
+
+    /// The lineages that deliver, and what the content of each is.
+    pub fn contents(&self) -> Vec<(&Lineage, Health)> {
+        let contents = self.record.as_ref().map(|record| self.arrivals.contents(record, self.millis()));
+        contents.into_iter().flatten().collect()
     }
 
     fn millis(&self) -> i64 {

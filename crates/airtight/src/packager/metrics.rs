@@ -25,7 +25,7 @@ struct Content {
     health: &'static str,
 }
 
-/// Counted and shown by `GET /metrics`. None of them grows with the number of signals.
+/// Counted and shown by `GET /metrics`. None of its own grows with the number of signals.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) registry: Registry,

@@ -10,10 +10,12 @@ use prometheus_client::{
 };
 use tracing::{debug, info, warn};
 
+use super::contents::Contents;
+
 /// Upper bounds of the buckets of decision times, in seconds: half of every target duration that is usual is one.
 const SWITCHES: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0];
 
-/// Counters over all signals.
+/// Counters over all signals, and what their lineages' contents are.
 #[derive(Debug)]
 pub struct Figures {
     /// Segments shown as slate.
@@ -24,6 +26,8 @@ pub struct Figures {
     pub corrupt: Counter,
     /// Changes of the lineage that is shown.
     pub leads: Counter,
+    /// What the content of each lineage is now.
+    pub(super) contents: Contents,
     /// Lineages whose content turned black, frozen or silent.
     pub turned_bad: Counter,
     /// Fetches that brought nothing.
@@ -41,6 +45,7 @@ impl Default for Figures {
             replaced: Counter::default(),
             corrupt: Counter::default(),
             leads: Counter::default(),
+            contents: Contents::default(),
             turned_bad: Counter::default(),
             fetches_failed: Counter::default(),
             hedged: Counter::default(),
@@ -68,6 +73,7 @@ impl Figures {
         counter("fetches_hedged", "Fetches of media made beside one that took long", &self.hedged);
         let help = "From when a copy was asked for in vain, or usually comes, until another was decided for";
         registry.register("copy_switch_seconds", help, self.switched.clone());
+        self.contents.register(registry);
     }
 
     /// Counts and logs a decision; `name` is what people call a source.

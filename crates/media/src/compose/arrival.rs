@@ -225,6 +225,12 @@ impl Arrivals {
         ranked.into_iter().map(|(_, l)| l.clone()).collect()
     }
 
+    /// The lineages that deliver, and what each says of its newest number.
+    pub(super) fn contents(&self, record: &Record, now: i64) -> impl Iterator<Item = (&Lineage, Health)> {
+        let delivers = self.runs.iter().filter(move |(_, run)| run.is_healthy(record, now));
+        delivers.map(|(lineage, run)| (lineage, run.words.last()))
+    }
+
     /// The newest number that any lineage in step has whole.
     pub(super) fn newest_whole(&self, record: &Record) -> Option<Number> {
         let in_step = self.runs.values().filter(|r| self.is_in_step(record, r));

@@ -27,14 +27,19 @@ impl Words {
         if health.is_healthy() && !is_whole {
             return None;
         }
+        let (newest, last) = (self.told.map_or(Number(0), |(number, _)| number), self.last());
         let known = self.known.entry(number).or_default();
         *known = health.max(*known);
-        let (newest, last) = self.told.unwrap_or((Number(0), Health::Healthy));
         if !is_whole || number <= newest {
             return None;
         }
         self.told = Some((number, *known));
         (*known != last).then_some(*known)
+    }
+
+    /// The word for the newest number that is whole.
+    pub(super) fn last(&self) -> Health {
+        self.told.map_or(Health::Healthy, |(_, health)| health)
     }
 
     /// Words for numbers before `floor` are of no use.

@@ -19,6 +19,8 @@ struct Outcome {
     shown: String,
     /// Changes of the lead, and of contents, as they are logged.
     said: Vec<String>,
+    /// What the contents are in the end, and once nobody has delivered for long.
+    contents: [Vec<(String, Health)>; 2],
 }
 
 /// Plays a number for each pair of `words`: a's, told 100 ms after the number's end, and b's, told `later` ms
@@ -43,6 +45,11 @@ fn play(words: &[(Health, Health)], later: u64) -> Outcome {
         }
     }
     pass(&mut alone, &mut outcome, now..now + 1500);
+    outcome.contents = [now + 1500, now + 10_000].map(|now| {
+        alone.composer.tick(at(now));
+        let contents = alone.composer.contents().into_iter();
+        contents.map(|(lineage, health)| (lineage.to_string(), health)).collect()
+    });
     outcome
 }
 
@@ -72,6 +79,13 @@ fn pass(alone: &mut Alone, outcome: &mut Outcome, time: std::ops::Range<u64>) {
 
 const GOOD: Health = Health::Healthy;
 const BAD: Health = Health::Frozen;
+
+#[test]
+fn the_contents_are_those_of_whoever_delivers() {
+    let of = |a, b| [("a-7".to_owned(), a), ("b-8".to_owned(), b)].to_vec();
+    assert_eq!(play(&[(GOOD, GOOD), (BAD, GOOD)], 60).contents, [of(BAD, GOOD), Vec::new()]);
+    assert_eq!(play(&[(BAD, BAD), (GOOD, BAD)], 60).contents, [of(GOOD, BAD), Vec::new()]);
+}
 
 #[test]
 fn the_lead_gives_way_at_the_first_bad_number_and_returns_once() {
