@@ -82,7 +82,7 @@ mod tests {
     use std::sync::Arc;
 
     use airtight_control::interest::FORGET;
-    use airtight_media::health::Health;
+    use airtight_media::{health::Health, record::Record};
 
     use super::*;
     use crate::publish::fixture;
@@ -137,6 +137,33 @@ mod tests {
         let last = LOOK + 99 * FORGET;
         assert!(!origin.leaves_at(last + FORGET - LOOK));
         assert!(origin.leaves_at(last + FORGET));
+    }
+
+    #[test]
+    fn short_events_one_after_the_other_leave_room_for_the_next() {
+        const APART: Duration = Duration::from_secs(20);
+        let mut origin = Origin::on_the_air();
+        let events: Vec<SignalName> = (0..300).map(|n| format!("match{n}").parse().unwrap()).collect();
+        for (at, signal) in events.iter().enumerate() {
+            let now = APART * u32::try_from(at).unwrap();
+            origin.board.declare(signal);
+            origin.leaving.known(signal, now);
+            // The packager has forgotten what was over two events ago, and lists anew.
+            origin.leaving.heard(PACKAGER, &Line::Reset, now);
+            for held in &events[at.saturating_sub(2)..=at] {
+                let record =
+                    Record { signal: held.clone(), ..(*fixture::snapshot(1..=3, 1, &[]).record).clone() };
+                origin.leaving.heard(PACKAGER, &Line::Record { record }, now);
+            }
+            let followed = BTreeSet::from([PACKAGER]);
+            for gone in origin.leaving.look(&origin.board, &followed, now) {
+                origin.board.remove(&gone);
+            }
+            let known = origin.board.signals();
+            assert!(known.contains_key(signal), "{signal} is there");
+            // Ten minutes, the two that the packager still holds, and the one that was there before.
+            assert!(known.len() <= 34, "{}", known.len());
+        }
     }
 
     #[test]

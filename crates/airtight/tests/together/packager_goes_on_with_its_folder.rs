@@ -170,6 +170,39 @@ fn a_shared_folder_is_followed_from_before_it_is_there() {
 }
 
 #[test]
+fn a_signal_whose_folder_is_removed_leaves_alone_and_may_come_back() {
+    let root = tempfile::tempdir().unwrap();
+    let (n, lineage) = (now(), lineage());
+    let [old, other] = ["live01", "live02"].map(|signal| files(signal, &lineage, n - 8..=n));
+    for (path, bytes) in old.iter().chain(&other) {
+        write(root.path(), path, bytes);
+    }
+    let role = Role::start(&["packager", "--root", text(root.path()), "--listen", "0"]);
+    let url = role.url();
+    let both = || (listing(&url, "").len() == media(&old).len() + media(&other).len()).then_some(());
+    eventually("both are held", both);
+    let known = || {
+        let signals: serde_json::Value =
+            serde_json::from_str(&get(&format!("{url}/signals"))?.text()).ok()?;
+        Some(signals.as_array()?.iter().map(|signal| signal["signal"].to_string()).collect::<Vec<_>>())
+    };
+    fs::remove_dir_all(root.path().join("live01")).unwrap();
+    role.line("Signal 'live01' is gone from the folder");
+    assert_eq!(known().unwrap(), ["\"live02\""]);
+    assert_eq!(listing(&url, ""), media(&other), "what lies beside it stays");
+    assert_eq!(get(&format!("{url}/live02/720p/playlist.m3u8")).unwrap().status, 200);
+
+    let again = files("live01", &format!("a-{}", n * 2 + 1).parse().unwrap(), n - 1..=n);
+    for (path, bytes) in &again {
+        write(root.path(), path, bytes);
+    }
+    let mut all = media(&other);
+    all.extend(media(&again));
+    eventually("it is held anew", || (listing(&url, "") == all).then_some(()));
+    assert_eq!(known().unwrap(), ["\"live01\"", "\"live02\""]);
+}
+
+#[test]
 fn a_shared_folder_takes_the_word_to_end_and_no_media() {
     let root = tempfile::tempdir().unwrap();
     let (n, lineage) = (now(), lineage());
