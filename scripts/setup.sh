@@ -4,7 +4,7 @@
 #
 #   setup.sh build   Rust and Node
 #   setup.sh run     also ffmpeg and a font
-#   setup.sh test    also a browser and a second parser of playlists
+#   setup.sh test    also a browser, a second parser of playlists and a cache
 #   setup.sh bench   as run, and what serving is measured with
 #   setup.sh drill   as run, and a library that tells parts another time
 #   setup.sh fuzz    a C++ compiler for the fuzzer
@@ -45,10 +45,10 @@ missing() {
         compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
         return 0
     fi
+    [ -x /usr/sbin/nginx ] || echo nginx-light
     if [ "$1" = bench ]; then
         command -v curl >/dev/null || echo curl
         command -v wrk >/dev/null || echo wrk
-        [ -x /usr/sbin/nginx ] || echo nginx-light
         return 0
     fi
     command -v chromium >/dev/null || echo chromium

@@ -9,6 +9,7 @@ mod support;
 
 mod a_restarted_origin_is_its_peer;
 mod an_era_begins_everywhere_at_one_number;
+mod an_origin_that_is_cut_off_is_left;
 mod bad_content_gives_way;
 mod drill_sees_what_viewers_see;
 mod every_rate_and_codec_joins;
