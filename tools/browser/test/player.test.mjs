@@ -60,8 +60,12 @@ test("a live stream plays without a stall or an error, every frame in its place"
   assert.ok(seen.state.latency > 2 && seen.state.latency < 12, `latency ${seen.state.latency} s`);
 });
 
-for (const fault of /** @type {("refuse" | "freeze")[]} */ (["refuse", "freeze"])) {
-  test(`a server that would ${fault} everybody for 2 s costs neither a stall nor a restart`, async () => {
+for (const [fault, does] of /** @type {["refuse" | "freeze" | "unavailable", string][]} */ ([
+  ["refuse", "refuses everybody"],
+  ["freeze", "freezes"],
+  ["unavailable", "answers everybody with 503"],
+])) {
+  test(`a server that ${does} for 2 s costs neither a stall nor a restart`, async () => {
     const seen = await watch(8, async () => {
       site.fault = fault;
       await pause(2_000);
