@@ -75,14 +75,14 @@ test: setup-test $(WEB) $(BROWSER_MODULES)
 	INSTA_UPDATE=no $(CARGO) test --workspace --locked --lib --bins
 	$(CARGO) test --workspace --locked --doc
 	$(NPM) --prefix tools/browser test
-	$(CARGO) test --workspace --locked --test nothing_breaks --test together -- --test-threads=4
+	$(CARGO) test --workspace --locked --test nothing_breaks --test together -- --test-threads=8
 	$(CARGO) test --workspace --locked --test alone -- --test-threads=1
 
 .PHONY: bench
 bench: setup-bench $(AIRTIGHT)
 	scripts/performance.sh $(AIRTIGHT)
 
-# Changes between two encoders at 50 random places for each rate, codec and odd input; `make test` at 4.
+# Changes between two encoders at 50 random places for each rate, codec and odd input; `make test` at 2.
 .PHONY: matrix
 matrix: setup-test
 	JOINS=50 $(CARGO) test --locked -p airtight --bin airtight joins

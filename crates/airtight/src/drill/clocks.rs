@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn each_part_has_a_clock_that_is_set_by_itself() {
-        let Some(library) = library() else { return println!("libfaketime is not installed") };
+        let library = library().expect("scripts/setup.sh test installs libfaketime");
         let temporary = tempfile::tempdir().unwrap();
         let system = Folder::new(temporary.path().join("run"));
         let clocks = Clocks::write(library, &temporary.path().join("clocks"), &system).unwrap();

@@ -21,6 +21,9 @@ use crate::{
 /// The parts that others ask for something.
 const SERVERS: [Part; 5] = [Part::Reporter, Part::Server1, Part::Server2, Part::Origin1, Part::Origin2];
 
+/// The kernel writes its table page by page, so a line can be missing while others come and go: it is looked for so often.
+const LOOKS: usize = 3;
+
 /// All proxies, until it is dropped.
 #[derive(Debug)]
 pub struct Network {
@@ -63,7 +66,8 @@ struct Parts(Folder);
 
 impl Ends for Parts {
     fn client(&self, from: SocketAddr) -> Option<&'static str> {
-        let inode = inode(&fs::read_to_string("/proc/net/tcp").ok()?, from)?;
+        let look = |_| inode(&fs::read_to_string("/proc/net/tcp").ok()?, from);
+        let inode = (0..LOOKS).find_map(look)?;
         let owns = |part: &Part| {
             let process = Process::read(&self.0.record(part.name()));
             process.is_some_and(|process| has_socket(process.pid, inode))

@@ -25,18 +25,14 @@ fn four_servers_show_one_programme() {
     let system = System::start_on_the_air();
     every_server_lists_the_same(&system);
     other_parsers_read_every_playlist(&system);
-    // Two cores do not decode four pictures at once beside two encoders.
-    for pair in SERVERS.chunks(2).rev() {
-        stillness::judge(&format!("a browser on {pair:?}"), || {
-            let pages: Vec<_> = pair.iter().map(|server| system.url(server, "")).collect();
-            let browser = Browser::play(&pages);
-            thread::sleep(PLAYED);
-            let reports = browser.stop();
-            let mut outcome = browser::outcome(&reports);
-            outcome.faults.extend(reports.iter().filter_map(Report::pace_fault));
-            outcome
-        });
-    }
+    stillness::judge("a browser on each server", || {
+        let browser = Browser::play(&SERVERS.map(|server| system.url(server, "")));
+        thread::sleep(PLAYED);
+        let reports = browser.stop();
+        let mut outcome = browser::outcome(&reports);
+        outcome.faults.extend(reports.iter().filter_map(Report::pace_fault));
+        outcome
+    });
     for track in TRACKS {
         consecutive_segments_decode(&system, track);
     }

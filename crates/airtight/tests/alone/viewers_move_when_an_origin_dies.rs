@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// How long the pages play after the death: longer than any buffer.
-const PLAYED: Duration = Duration::from_secs(40);
+const PLAYED: Duration = Duration::from_secs(25);
 
 #[test]
 fn viewers_move_when_an_origin_dies() {

@@ -11,7 +11,7 @@ use airtight_media::{check, grid::Rate, mp4};
 use super::*;
 
 /// Joins of each row, unless `JOINS` says otherwise.
-const JOINS: usize = 4;
+const JOINS: usize = 2;
 /// Around an edge of a beep either is taken: what an encoder makes of it begins a little early or ends late.
 const EDGE_US: u64 = 3000;
 /// Sound of a file begins and ends with whole frames of the file.
