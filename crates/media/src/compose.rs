@@ -29,7 +29,7 @@ use bytes::Bytes;
 pub use self::event::{Action, Decision, Event, Monotonic, Policy, SourceId, Ticket};
 use self::{
     arrival::Arrivals,
-    due::{budget, deadline, millis},
+    due::{LISTING, budget, deadline, millis},
     fetches::Fetches,
     openings::Openings,
     sources::Sources,
@@ -60,7 +60,13 @@ pub struct Composer {
     backfilled: Monotonic,
     /// When the newest number was decided, once on air.
     moved: Option<Monotonic>,
+    /// The deadline that the number to decide next had when the one before was decided.
+    promised: Option<i64>,
     now: Monotonic,
+    /// When it was last found out what is due.
+    looked: Monotonic,
+    /// Something was told since that may make something due.
+    unseen: bool,
     /// What sources say of the signal.
     told: Option<Arc<Record>>,
     /// What of that can be shown, and was.
@@ -82,7 +88,10 @@ impl Composer {
             settled: now + policy.settle,
             backfilled: now + policy.settle,
             moved: None,
+            promised: None,
             now,
+            looked: now,
+            unseen: false,
             told: None,
             record: None,
             sources: Sources::new(expected),
@@ -95,9 +104,12 @@ impl Composer {
         }
     }
 
-    /// Takes an event that happened at `now`, and does whatever `now` makes due.
+    /// Takes an event that happened at `now`, and does whatever `now` makes due. The lines of a listing, which may be
+    /// very many, are looked at together.
     pub fn handle(&mut self, event: Event, now: Monotonic) {
         self.now = now.max(self.now);
+        let is_listed =
+            matches!(&event, Event::Says(from, Line::Held { .. }) if self.sources.is_listing(*from));
         match event {
             Event::Says(source, line) => self.says(source, line),
             Event::Down(source) => {
@@ -107,16 +119,21 @@ impl Composer {
             Event::Fetched(ticket, bytes) => self.fetched(ticket, &bytes),
             Event::Failed(ticket) => {
                 if let Some(flight) = self.fetches.failed(ticket, self.now) {
-                    self.switches.lost(flight.from, &flight.piece, flight.since);
+                    self.lost(flight.from, &flight.piece, flight.since);
                 }
             }
         }
-        self.tick(now);
+        if is_listed && self.now < self.looked + LISTING {
+            self.unseen = true;
+        } else {
+            self.tick(now);
+        }
     }
 
     /// Does what `now` makes due.
     pub fn tick(&mut self, now: Monotonic) {
         self.now = now.max(self.now);
+        (self.looked, self.unseen) = (self.now, false);
         self.turn();
         let Some(record) = self.record.clone() else { return };
         self.arrivals.observe(&record, self.millis(), self.timeline.next().is_some());
@@ -177,6 +194,7 @@ impl Composer {
                 self.sources.reset(source);
                 self.abandon(source);
                 self.fetches.retell(source);
+                self.arrivals.retell(source);
             }
             Line::Tick => self.sources.listed(source),
             Line::Record { record } => self.join(&record),
@@ -190,11 +208,10 @@ impl Composer {
             }
             Line::Held { piece, age_ms, health, .. } => {
                 let at = self.millis().saturating_sub_unsigned(age_ms);
-                if let (Piece::Segment { lineage, track, number }, Some(record)) = (&piece, &self.record) {
-                    let turned = self.arrivals.arrived(record, lineage, track, *number, at, health);
-                    if let Some(health) = turned {
-                        self.decided(Decision::Turned(*number, lineage.clone(), health));
-                    }
+                if let (Piece::Segment { lineage, number, .. }, Some(record)) = (&piece, &self.record)
+                    && let Some(health) = self.arrivals.arrived(record, (source, &piece), at, health)
+                {
+                    self.decided(Decision::Turned(*number, lineage.clone(), health));
                 }
                 self.sources.holds(source, piece);
             }
@@ -209,23 +226,15 @@ impl Composer {
         let Some(record) = self.record.clone() else { return };
         if let Err(reason) = self.admit(&record, flight.from, &flight.piece, bytes) {
             let path = flight.piece.path().unwrap_or_default();
-            self.switches.lost(flight.from, &flight.piece, flight.since);
+            self.lost(flight.from, &flight.piece, flight.since);
             self.decided(Decision::Corrupt { from: flight.from, path, reason });
-            self.fetches.corrupt(flight.from, flight.piece.clone());
-            return self.disprove(&record, &flight.piece);
+            if let Piece::Segment { lineage, number, .. } = &flight.piece {
+                self.arrivals.disproved(&record, flight.from, lineage, *number);
+            }
+            return self.fetches.corrupt(flight.from, flight.piece);
         }
         let overtaken = self.fetches.overtaken(&flight, self.now);
         self.actions.extend(overtaken.into_iter().map(Action::Cancel));
-    }
-
-    /// If nobody has a copy of a segment that may be tried, there was none: who told of it decides no deadline by it.
-    fn disprove(&mut self, record: &Record, piece: &Piece) {
-        let Piece::Segment { lineage, track, number } = piece else { return };
-        let Some(known) = record.track(track, *number) else { return };
-        let copies = self.sources.who_has(lineage, known, *number);
-        if !copies.iter().any(|(from, copy)| self.fetches.may_try(*from, copy, self.now)) {
-            self.arrivals.disproved(record, lineage, *number);
-        }
     }
 
     /// Takes the bytes of a piece if they are what they should be; else says why not.
@@ -249,7 +258,7 @@ impl Composer {
                 let parts = check::size(bytes, known, &record.grid)
                     .and_then(|()| check::segment(bytes, init, &record.grid, *number, &known.rate));
                 let parts = parts.map_err(|e| e.to_string())?.into();
-                self.arrivals.proved(lineage);
+                self.arrivals.proved(record, (from, lineage), *number, millis(self.now));
                 let media = Media { parts, made: Made::By(lineage.clone()) };
                 if self.timeline.hold(*number, track, media) {
                     self.decided(Decision::Replaced(*number, track.clone()));
@@ -336,6 +345,7 @@ impl Composer {
         self.switches.forget_before(number.next());
         if self.timeline.edge().is_some() {
             self.moved = Some(self.now);
+            self.promised = self.arrivals.due(record, number.next(), deadline(record));
         }
         true
     }

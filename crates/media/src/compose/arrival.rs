@@ -4,17 +4,15 @@
 //! *phase* is its time less the media's end since 1970: two clocks are mixed on purpose, their
 //! difference cancels out, so a skewed clock anywhere changes nothing.
 
+mod heard;
+
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use super::content::Words;
-use crate::{
-    grid::Number,
-    health::Health,
-    id::{Lineage, TrackName},
-    record::{Era, Record},
-};
+use self::heard::{Heard, Usual};
+use super::{SourceId, content::Words};
+use crate::{grid::Number, health::Health, holding::Piece, id::Lineage, record::Record};
 
-/// Numbers per lineage that the median is taken over.
+/// Numbers that are remembered of each.
 const OBSERVED: usize = 30;
 /// Lineages that are remembered: those that were heard of last.
 const LINEAGES: usize = 64;
@@ -25,70 +23,54 @@ const FAR: i64 = 4;
 /// Numbers that a run must have delivered in step before it can move the timeline far.
 const PROOF: usize = 3;
 
-/// One run of an encoder, as it was seen to deliver.
-#[derive(Debug)]
+/// One run of an encoder, as sources tell of it.
+#[derive(Debug, Default)]
 struct Run {
-    /// The earliest arrival of each track of a number.
-    tracks: BTreeMap<Number, BTreeMap<TrackName, i64>>,
-    /// When numbers were whole.
-    whole: BTreeMap<Number, i64>,
-    /// It was told of what was nowhere to be had: nothing that is told of it counts until a copy is good.
-    disproved: bool,
-    /// What it says of their content.
+    heard: BTreeMap<SourceId, Heard>,
+    /// What it says of the content of its numbers.
     words: Words,
-    /// The median of what it delivered in step.
-    phase: Option<i64>,
-    /// Whole numbers within half a segment of that.
-    steady: usize,
-    /// When it was heard of last.
-    last: i64,
+    /// Its numbers of which a copy was good, and when: they were there by then.
+    proved: BTreeMap<Number, i64>,
+    /// What the slowest of those who tell of it now says is usual.
+    usual: Option<Usual>,
 }
 
 impl Run {
-    fn new() -> Self {
-        let (tracks, whole, words) = (BTreeMap::new(), BTreeMap::new(), Words::default());
-        Self { tracks, whole, disproved: false, words, phase: None, steady: 0, last: i64::MIN }
+    /// Takes a new look at what is usual. A number is early for who lies, and late for who is slow: the slowest counts,
+    /// so that nobody who tells of numbers ahead of their time makes them due while an honest source lives.
+    /// Peers tell of what they have from packagers, some time later: they count where no packager does.
+    fn learn(&mut self, record: &Record) {
+        let since = self.last().saturating_sub(stale(record));
+        let told = self.heard.iter().filter(|(_, heard)| heard.counts() && heard.last() >= since);
+        let usual = told.filter_map(|(from, heard)| Some((from.is_peer(), heard.usual()?)));
+        self.usual = usual.max_by_key(|(is_peer, usual)| (!is_peer, usual.phase)).map(|(_, usual)| usual);
     }
 
-    fn newest(&self) -> Option<(Number, i64)> {
-        self.whole.last_key_value().map(|(n, at)| (*n, *at))
+    /// When it was heard of last.
+    fn last(&self) -> i64 {
+        self.heard.values().map(Heard::last).max().unwrap_or(i64::MIN)
+    }
+
+    /// The newest number of which a copy was good.
+    fn proof(&self) -> Option<Number> {
+        self.proved.last_key_value().map(|(number, _)| *number)
+    }
+
+    fn phase(&self) -> Option<i64> {
+        self.usual.map(|usual| usual.phase)
+    }
+
+    fn steady(&self) -> usize {
+        self.usual.map_or(0, |usual| usual.steady)
+    }
+
+    fn has_whole(&self) -> bool {
+        self.heard.values().any(|heard| heard.newest().is_some())
     }
 
     fn is_healthy(&self, record: &Record, now: i64) -> bool {
-        let stale = duration(record) * 3;
-        !self.disproved && self.newest().is_some_and(|(_, at)| now.saturating_sub(at) <= stale)
-    }
-
-    fn arrived(&mut self, era: &Era, track: &TrackName, number: Number, at: i64) {
-        let tracks = self.tracks.entry(number).or_default();
-        let known = tracks.entry(track.clone()).or_insert(at);
-        *known = at.min(*known);
-        self.last = self.last.max(at);
-        if era.tracks.iter().all(|t| tracks.contains_key(&t.name)) {
-            self.whole.insert(number, tracks.values().copied().max().unwrap_or(at));
-        }
-        while self.tracks.len() > OBSERVED {
-            let oldest = self.tracks.pop_first();
-            self.whole.remove(&oldest.map_or(number, |(n, _)| n));
-        }
-        let oldest = self.tracks.first_key_value();
-        self.words.forget_before(oldest.map_or(number, |(n, _)| *n));
-    }
-
-    /// Numbers that came more than a segment later than others (a backfill, or a packager that
-    /// has lost their ages) say nothing of what is usual.
-    fn learn(&mut self, record: &Record) {
-        let phases = || self.whole.iter().map(|(n, at)| at.saturating_sub(end(record, *n)));
-        let Some(least) = phases().min() else {
-            (self.phase, self.steady) = (None, 0);
-            return;
-        };
-        let mut usual: Vec<i64> = phases().filter(|p| *p <= least.saturating_add(duration(record))).collect();
-        let middle = usual.len() / 2;
-        let median = *usual.select_nth_unstable(middle).1;
-        let half = duration(record).unsigned_abs() / 2;
-        let steady = phases().filter(|p| p.abs_diff(median) <= half).count();
-        (self.phase, self.steady) = (Some(median), steady);
+        let newest = self.heard.values().filter(|heard| heard.counts()).filter_map(Heard::newest);
+        newest.map(|(_, at)| at).max().is_some_and(|at| now.saturating_sub(at) <= stale(record))
     }
 }
 
@@ -102,59 +84,71 @@ pub(super) struct Arrivals {
 impl Arrivals {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.runs.values().map(|r| r.tracks.len() + r.whole.len()).sum()
+        self.runs.values().flat_map(|run| run.heard.values()).map(Heard::len).sum()
     }
 
-    /// A source had the segment `at` this time, of this health; the earliest source counts. What the content of
-    /// the whole number is, if it is not as before.
+    /// A source had the segment `at` this time, of this health. What the content of the whole number is, if it is
+    /// not as before.
     pub(super) fn arrived(
         &mut self,
         record: &Record,
-        lineage: &Lineage,
-        track: &TrackName,
-        number: Number,
+        (from, piece): (SourceId, &Piece),
         at: i64,
         health: Health,
     ) -> Option<Health> {
-        let era = record.era(number)?;
-        let run = self.runs.entry(lineage.clone()).or_insert_with(Run::new);
-        let phase = at.saturating_sub(end(record, number));
-        // The time of a run does not jump: whoever says so is wrong.
-        let far = duration(record) * FAR;
-        if run.phase.is_some_and(|usual| phase < usual.saturating_sub(far)) {
+        let Piece::Segment { lineage, track, number } = piece else { return None };
+        let era = record.era(*number)?;
+        let run = self.runs.entry(lineage.clone()).or_default();
+        let heard = run.heard.entry(from).or_default();
+        let at = run.proved.get(number).map_or(at, |proved| at.min(*proved));
+        if !heard.arrived(record, era, (track, *number), at) {
             return None;
         }
-        run.arrived(era, track, number, at);
+        let is_whole = heard.has_whole(*number);
+        run.words.forget_before(number.minus(OBSERVED as u64));
+        let turned = run.words.say(*number, health, is_whole);
         run.learn(record);
-        let is_whole = run.whole.contains_key(&number);
-        let turned = run.words.say(number, health, is_whole);
         self.forget(record);
         turned
     }
 
-    /// A copy of the segment was not what it should be: that it was told of says nothing of when media come.
-    pub(super) fn disproved(&mut self, record: &Record, lineage: &Lineage, number: Number) {
+    /// The copy of a source was not what it should be: nothing that it says of the lineage counts until one is good.
+    pub(super) fn disproved(&mut self, record: &Record, from: SourceId, lineage: &Lineage, number: Number) {
         let Some(run) = self.runs.get_mut(lineage) else { return };
-        run.tracks.remove(&number);
-        run.whole.remove(&number);
-        run.disproved = true;
+        run.heard.entry(from).or_default().disproved(record, number);
         run.learn(record);
     }
 
-    /// A copy of one of its segments was good.
-    pub(super) fn proved(&mut self, lineage: &Lineage) {
-        if let Some(run) = self.runs.get_mut(lineage) {
-            run.disproved = false;
+    /// The copy of a source was good, and is here `at` this time.
+    pub(super) fn proved(
+        &mut self,
+        record: &Record,
+        (from, lineage): (SourceId, &Lineage),
+        number: Number,
+        at: i64,
+    ) {
+        let Some(run) = self.runs.get_mut(lineage) else { return };
+        run.proved.entry(number).or_insert(at);
+        if run.proved.len() > OBSERVED {
+            run.proved.pop_first();
+        }
+        if run.heard.get_mut(&from).is_some_and(Heard::proved) {
+            run.learn(record);
         }
     }
 
+    /// A source tells anew what it holds: what it said before gives way to that.
+    pub(super) fn retell(&mut self, from: SourceId) {
+        self.runs.values_mut().filter_map(|run| run.heard.get_mut(&from)).for_each(Heard::retell);
+    }
+
     fn forget(&mut self, record: &Record) {
-        let newest = self.runs.values().map(|run| run.last).max().unwrap_or(0);
+        let newest = self.runs.values().map(Run::last).max().unwrap_or(0);
         let silent = newest.saturating_sub(duration(record) * SILENT);
-        self.runs.retain(|_, run| run.last >= silent);
+        self.runs.retain(|_, run| run.last() >= silent);
         while self.runs.len() > LINEAGES {
             // Runs that are only told of give way first, however new.
-            let least = |run: &Run| (!run.whole.is_empty(), run.last);
+            let least = |run: &Run| (run.has_whole(), run.last());
             let oldest = self.runs.iter().min_by_key(|(_, run)| least(run)).map(|(l, _)| l.clone());
             oldest.and_then(|oldest| self.runs.remove(&oldest));
         }
@@ -173,7 +167,7 @@ impl Arrivals {
     }
 
     /// Takes a new look at the phase: the slowest healthy lineage's median, so that a deadline
-    /// never passes a living encoder; one that lags a segment behind the fastest does not count.
+    /// never passes a living encoder; one that lags a segment behind the one in use does not count.
     ///
     /// Once `on_air`, only lineages near the phase that is known count, while there is one: what
     /// somebody says of a far future does not carry the timeline there. While all are silent the
@@ -181,8 +175,8 @@ impl Arrivals {
     pub(super) fn observe(&mut self, record: &Record, now: i64, on_air: bool) {
         let known = self.phase.filter(|_| on_air);
         let Some(reference) = known.or_else(|| self.anchor(record, now)).or(self.phase) else { return };
-        let proven = || self.healthy(record, now).filter(|r| r.steady >= PROOF).max_by_key(|r| r.steady);
-        let elsewhere = || self.slowest_near(record, now, proven()?.phase?);
+        let proven = || self.healthy(record, now).filter(|r| r.steady() >= PROOF).max_by_key(|r| r.steady());
+        let elsewhere = || self.slowest_near(record, now, proven()?.phase()?);
         self.phase = self.slowest_near(record, now, reference).or_else(elsewhere).or(Some(reference));
     }
 
@@ -190,33 +184,36 @@ impl Arrivals {
         self.runs.values().filter(move |r| r.is_healthy(record, now))
     }
 
-    /// The phase of the run that delivered most in step.
+    /// The phase of the run of which most sources tell, of those the one that delivered most in step.
     fn anchor(&self, record: &Record, now: i64) -> Option<i64> {
         let best = |runs: &mut dyn Iterator<Item = &Run>| {
-            let phases = runs.filter_map(|r| Some((r.steady, Reverse(r.phase?))));
-            phases.max().map(|(_, Reverse(phase))| phase)
+            let phases = runs.filter_map(|r| Some((r.heard.len(), r.steady(), Reverse(r.phase()?))));
+            phases.max().map(|(.., Reverse(phase))| phase)
         };
         best(&mut self.healthy(record, now)).or_else(|| best(&mut self.runs.values()))
     }
 
     fn slowest_near(&self, record: &Record, now: i64, reference: i64) -> Option<i64> {
         let near = || {
-            let phases = self.healthy(record, now).filter_map(|r| r.phase);
-            phases.filter(|phase| is_near(record, *phase, reference))
+            let phases = self.healthy(record, now).filter_map(|run| Some((run, run.phase()?)));
+            phases.filter(|(_, phase)| is_near(record, *phase, reference))
         };
-        let allowed = near().min()?.saturating_add(duration(record));
-        near().filter(|phase| *phase <= allowed).max()
+        // Anybody can tell of media ahead of their time. Those that were good are the measure, and before any were
+        // the fastest of which most sources tell.
+        let measure = near().max_by_key(|(run, phase)| (run.proof(), run.heard.len(), Reverse(*phase)));
+        let allowed = measure?.1.saturating_add(duration(record));
+        near().map(|(_, phase)| phase).filter(|phase| *phase <= allowed).max()
     }
 
     fn is_in_step(&self, record: &Record, run: &Run) -> bool {
-        let both = run.phase.zip(self.phase);
+        let both = run.phase().zip(self.phase);
         both.is_some_and(|(phase, reference)| is_near(record, phase, reference))
     }
 
     /// All lineages for `number`, best first: those that deliver in time, of these those with good content, then
     /// the lowest worker name, then the newest.
     pub(super) fn ranked(&self, record: &Record, number: Number, now: i64) -> Vec<Lineage> {
-        let whole = self.runs.iter().filter(|(_, run)| !run.whole.is_empty());
+        let whole = self.runs.iter().filter(|(_, run)| run.has_whole());
         let well = |run: &Run| run.is_healthy(record, now) && self.is_in_step(record, run);
         let timely: Vec<_> = self.runs.values().filter(|run| well(run)).map(|run| &run.words).collect();
         let sick = |run: &Run| (!well(run), run.words.is_in_trouble(number, &timely));
@@ -231,10 +228,11 @@ impl Arrivals {
         delivers.map(|(lineage, run)| (lineage, run.words.last()))
     }
 
-    /// The newest number that any lineage in step has whole.
+    /// The newest number that any lineage in step has whole, and not long before its time.
     pub(super) fn newest_whole(&self, record: &Record) -> Option<Number> {
         let in_step = self.runs.values().filter(|r| self.is_in_step(record, r));
-        in_step.filter_map(Run::newest).map(|(n, _)| n).max()
+        let since = self.phase?.saturating_sub(duration(record));
+        in_step.flat_map(|run| run.heard.values()).filter_map(|heard| heard.newest_since(record, since)).max()
     }
 
     /// When `number` is due, `patience` milliseconds after it usually comes; unknown until
@@ -251,7 +249,7 @@ impl Arrivals {
         number: Number,
         patience: i64,
     ) -> Option<i64> {
-        let phase = self.runs.get(lineage)?.phase?;
+        let phase = self.runs.get(lineage)?.phase()?;
         Some(end(record, number).saturating_add(phase).saturating_add(patience))
     }
 
@@ -265,6 +263,11 @@ impl Arrivals {
 
 fn is_near(record: &Record, phase: i64, reference: i64) -> bool {
     phase.abs_diff(reference) <= (duration(record) * FAR).unsigned_abs()
+}
+
+/// A run that delivered nothing for so long is not healthy.
+fn stale(record: &Record) -> i64 {
+    duration(record) * 3
 }
 
 fn duration(record: &Record) -> i64 {

@@ -1,6 +1,9 @@
 //! What is asked of whom, and when: the lead's copies first, whatever there is once they are late.
 
-use super::{Action, Composer, Decision, Monotonic, SourceId, Ticket, due::budget};
+use super::{
+    Action, Composer, Decision, Monotonic, SourceId, Ticket,
+    due::{budget, lead_patience},
+};
 use crate::{
     grid::Number,
     holding::Piece,
@@ -61,7 +64,7 @@ impl Composer {
             let holders = self.sources.holders(&piece).into_iter().filter(may_ask);
             let Some(from) = holders.min_by_key(|from| self.fetches.suspicion(*from, now)) else { continue };
             let Some(ticket) = self.fetches.hedge(slow, from, now) else { return };
-            self.switches.lost(troubled, &piece, since);
+            self.lost(troubled, &piece, since);
             self.decided(Decision::Hedged { from, path: piece.path().unwrap_or_default() });
             self.ask(record, ticket, from, piece);
         }
@@ -101,7 +104,8 @@ impl Composer {
     fn note_late(&mut self, record: &Record, lineages: &[Lineage], track: &Track, number: Number) {
         let (Some(lead), Some(_)) = (lineages.first(), self.moved) else { return };
         let due = self.arrivals.due_from(record, lead, number, 0).and_then(|at| u64::try_from(at).ok());
-        if let Some(due) = due.map(Monotonic::from_millis).filter(|due| *due <= self.now)
+        let due = due.map(|due| Monotonic::from_millis(due).max(self.missed_from(record, number)));
+        if let Some(due) = due.filter(|due| *due <= self.now)
             && self.sources.who_has(lead, track, number).is_empty()
         {
             self.switches.late(lead, &track.name, number, due);
@@ -136,10 +140,22 @@ impl Composer {
         }
     }
 
+    /// What was asked for at `since` came not, or not yet.
+    pub(super) fn lost(&mut self, from: SourceId, piece: &Piece, since: Monotonic) {
+        let (Piece::Segment { number, .. }, Some(record)) = (piece, &self.record) else { return };
+        self.switches.lost(from, piece, since.max(self.missed_from(record, *number)));
+    }
+
+    /// What is told of a number ahead of its time is not missed before about that time.
+    fn missed_from(&self, record: &Record, number: Number) -> Monotonic {
+        let about = self.arrivals.due(record, number, -lead_patience(record));
+        about.and_then(|at| u64::try_from(at).ok()).map(Monotonic::from_millis).unwrap_or_default()
+    }
+
     /// What was asked of a source that is away is asked of others.
     pub(super) fn abandon(&mut self, source: SourceId) {
         for (ticket, flight) in self.fetches.abandon(source, self.now) {
-            self.switches.lost(source, &flight.piece, flight.since);
+            self.lost(source, &flight.piece, flight.since);
             self.actions.push_back(Action::Cancel(ticket));
         }
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{Composer, Monotonic};
 use crate::{grid::Number, record::Record};
 
+/// The lines of a listing that come within this time are looked at together.
+pub(super) const LISTING: Duration = Duration::from_millis(20);
+
 impl Composer {
     /// When to call [`Composer::tick`] if no event comes before.
     pub fn wake_at(&self) -> Option<Monotonic> {
@@ -16,10 +19,12 @@ impl Composer {
         };
         let due = due.into_iter().flatten().filter_map(|at| u64::try_from(at).ok());
         let times = due.map(Monotonic::from_millis).chain([self.settled, self.backfilled]);
+        let times = times.chain(self.unseen.then_some(self.looked + LISTING));
+        // What has become due since is due now.
         times
-            .filter(|at| *at > self.now)
-            .chain(self.fetches.retry_after(self.now))
-            .chain(self.fetches.slow_after(self.now))
+            .filter(|at| *at > self.looked)
+            .chain(self.fetches.retry_after(self.looked))
+            .chain(self.fetches.slow_after(self.looked))
             .min()
     }
 
@@ -45,6 +50,8 @@ impl Composer {
     /// one, so that no clock and no long sleep makes the timeline race ahead of its media.
     pub(super) fn slate_at(&self, record: &Record, next: Number) -> Option<i64> {
         let usual = self.arrivals.due(record, next, deadline(record));
+        // Who falls silent takes a later usual time along: what is waited for by it has its time all the same.
+        let usual = usual.max(self.promised);
         let Some(moved) = self.moved else { return usual };
         let (moved, half) = (millis(moved), deadline(record));
         let (least, most) = (moved.saturating_add(half), moved.saturating_add(3 * half));

@@ -86,7 +86,7 @@ impl Composer {
 
     /// Forgets the event; what sources hold is still known.
     fn begin_anew(&mut self) {
-        (self.told, self.record, self.moved) = (None, None, None);
+        (self.told, self.record, self.moved, self.promised) = (None, None, None, None);
         (self.arrivals, self.timeline) = (Arrivals::default(), Timeline::default());
         self.settled = self.now + self.policy.settle;
         self.backfilled = self.settled;

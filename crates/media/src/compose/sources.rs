@@ -70,6 +70,11 @@ impl Sources {
         self.sources.entry(id).or_default().listed = true;
     }
 
+    /// True while a source lists what it holds.
+    pub(super) fn is_listing(&self, id: SourceId) -> bool {
+        self.sources.get(&id).is_some_and(|source| source.up && !source.listed)
+    }
+
     /// True once every expected source has been heard out, or is away.
     pub(super) fn all_listed(&self) -> bool {
         self.sources.values().all(|s| s.listed)

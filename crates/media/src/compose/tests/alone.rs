@@ -158,6 +158,19 @@ fn a_fetch_that_failed_is_made_again_after_growing_pauses_without_any_event() {
 }
 
 #[test]
+fn the_lines_of_a_listing_are_looked_at_together() {
+    let mut alone = Alone::new();
+    alone.say(Line::Reset, 1000);
+    alone.say(Line::Record { record: alone.record.clone() }, 1000);
+    for line in openings(&alone.record, &alone.lineage, FIRST) {
+        alone.say(line, 1005);
+    }
+    assert_eq!((alone.wanted(), alone.composer.wake_at()), (vec![], Some(at(1020))));
+    alone.composer.tick(at(1020));
+    assert!(matches!(alone.one().1, Piece::Init { .. }));
+}
+
+#[test]
 fn an_answer_from_before_a_reset_is_void_and_spoils_nothing() {
     let mut alone = Alone::new();
     alone.list(1000);
@@ -220,7 +233,8 @@ fn the_newest_lineage_is_known_however_many_came_before() {
         let lineage = Lineage::new("a".parse().unwrap(), run);
         let (number, at) = (FIRST.plus(run), i64::try_from(run * 2000).unwrap());
         for track in &record.eras[0].tracks {
-            arrivals.arrived(&record, &lineage, &track.name, number, at, Health::Healthy);
+            let piece = Piece::Segment { lineage: lineage.clone(), track: track.name.clone(), number };
+            arrivals.arrived(&record, (SOURCE, &piece), at, Health::Healthy);
         }
         arrivals.observe(&record, at, true);
         assert_eq!(arrivals.ranked(&record, number, at).first(), Some(&lineage));

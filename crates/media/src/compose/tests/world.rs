@@ -2,6 +2,7 @@
 //! between them. Origins are driven by events and by their composers' `wake_at` alone.
 
 mod faults;
+mod lies;
 mod origins;
 mod sources;
 
@@ -11,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+pub use self::lies::Lie;
 use super::{
     rules::Rules,
     studio::{Dice, Ladder, Studio},
@@ -50,7 +52,11 @@ pub enum Fault {
     /// What reaches a packager is damaged.
     Corrupt(usize),
     /// A packager says that it holds numbers of the far future.
-    Lie(usize),
+    Far(usize),
+    /// A packager lies.
+    Lie(usize, Lie),
+    /// The clock of an encoder turns to be so many milliseconds late.
+    Clock(usize, u64),
     /// A packager forgets what it has told: it tells everything anew.
     Reset(usize),
 }
@@ -107,6 +113,8 @@ enum Happening {
         ticket: Ticket,
     },
     Record(Record),
+    /// An encoder's clock is so late.
+    Clock(usize, u64),
 }
 
 #[derive(Debug)]
@@ -130,6 +138,7 @@ pub struct Packager {
     dead: bool,
     frozen: bool,
     corrupt: bool,
+    lies: Vec<Lie>,
     /// It has been well since.
     pub well: Option<u64>,
     record: Option<Record>,
@@ -208,6 +217,10 @@ pub struct World {
     pub rules: Rules,
     /// The longest list of slots and fetches seen.
     pub most_flying: usize,
+    /// How late the latest clock of an encoder has been.
+    pub latest: u64,
+    /// At some time no packager was well, or an origin was cut off from those that were.
+    pub was_dark: bool,
 }
 
 pub fn number_at(now: u64) -> Number {
@@ -238,6 +251,8 @@ impl World {
             origins: (0..setup.origins).map(origin).collect(),
             rules: Rules::new(setup.origins),
             most_flying: 0,
+            latest: setup.skew,
+            was_dark: false,
         };
         for packager in &mut this.packagers {
             packager.well = Some(0);
@@ -304,11 +319,18 @@ impl World {
         self.later(self.now, Happening::Record(record));
     }
 
+    /// True if a packager that is well can be reached.
+    fn hears_the_truth(&self, o: usize) -> bool {
+        let is_well = |p: usize| self.packagers[p].well.is_some() && !self.packagers[p].corrupt;
+        (0..PACKAGERS).any(|p| is_well(p) && !self.origins[o].links[p].cut)
+    }
+
     fn happens(&mut self, what: Happening) {
         match what {
             Happening::Begins(fault, lasts) => {
                 self.later(self.now + lasts, Happening::Ends(fault));
                 self.begins(fault, lasts);
+                self.was_dark |= (0..self.origins.len()).any(|o| !self.hears_the_truth(o));
             }
             Happening::Ends(fault) => self.ends(fault),
             Happening::Cut(worker, life, number) => self.cut(worker, life, number),
@@ -328,11 +350,18 @@ impl World {
             }
             Happening::Reach { .. } => {}
             Happening::Answer { origin, life, from, ticket, piece } => {
-                let bytes = self.bytes(origin, from, &piece);
+                let reached = self.is_well(from) && !self.origins[origin].links[from].cut;
+                let mut bytes = self.bytes(from, &piece).filter(|_| reached);
+                if from < PACKAGERS && reached {
+                    bytes = self.given(from, &piece, bytes);
+                }
                 self.answer(origin, life, ticket, bytes);
             }
             Happening::Fails { origin, life, ticket } => self.answer(origin, life, ticket, None),
             Happening::Record(record) => self.learn(record),
+            Happening::Clock(worker, late) => {
+                self.turn_clock(worker, late);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Fault, Happening, SILENCE, World, number_at};
 use crate::{holding::Piece, id::Lineage};
 
 impl World {
-    pub(super) fn begins(&mut self, fault: Fault, _lasts: u64) {
+    pub(super) fn begins(&mut self, fault: Fault, lasts: u64) {
         match fault {
             Fault::Worker(w) => {
                 self.workers[w].life += 1;
@@ -27,17 +27,14 @@ impl World {
             Fault::Origin(o) if self.origins[o].alive => self.kill_origin(o),
             Fault::Origin(_) => {}
             Fault::Corrupt(p) => self.packagers[p].corrupt = true,
-            Fault::Lie(p) => self.lie(p),
-            Fault::Reset(p) => {
-                for o in 0..self.origins.len() {
-                    self.origins[o].links[p].told = None;
-                    self.tell(o, p);
-                }
-            }
+            Fault::Far(p) => self.tell_of_the_far_future(p),
+            Fault::Lie(p, lie) => self.begin_lie(p, lie),
+            Fault::Clock(w, late) => self.clock_later(w, late, lasts),
+            Fault::Reset(p) => self.tell_anew(p),
         }
     }
 
-    pub(super) fn lie(&mut self, p: usize) {
+    fn tell_of_the_far_future(&mut self, p: usize) {
         let (now, mut lines) = (number_at(self.now), Vec::new());
         for far in [3_000_000, u64::MAX - now.0, 50_000] {
             for track in &self.record.era(now).unwrap().tracks {
@@ -71,6 +68,7 @@ impl World {
             Fault::Link(o, p) => self.origins[o].links[p].cut = false,
             Fault::Origin(o) if !self.origins[o].alive => self.start_origin(o),
             Fault::Corrupt(p) => self.packagers[p].corrupt = false,
+            Fault::Lie(p, lie) => self.end_lie(p, lie),
             _ => {}
         }
     }
@@ -79,7 +77,7 @@ impl World {
         if !self.packagers[p].answers() {
             return;
         }
-        self.packagers[p].well = Some(self.now);
+        self.recovered(p);
         for (at, (lineage, track, number)) in (1..).zip(std::mem::take(&mut self.packagers[p].waiting)) {
             self.later(self.now + at * 10, Happening::Put(p, lineage, track, number));
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{D, Happening, Link, PACKAGERS, Rules, SETTLE, WINDOW, World, index_of, openings, source_id};
+use super::{
+    D, Happening, Lie, Link, PACKAGERS, Rules, SETTLE, WINDOW, World, index_of, openings, source_id,
+};
 use crate::{
     compose::{Action, Composer, Decision, Event, Policy, SourceId, Ticket},
     holding::{Line, Piece},
@@ -192,7 +194,9 @@ impl World {
         origin.fetches.0 += 1;
         self.most_flying = self.most_flying.max(origin.flying.len());
         let hangs = match from.checked_sub(PACKAGERS) {
-            None => self.origins[o].links[from].cut || self.packagers[from].frozen,
+            None => {
+                self.origins[o].links[from].cut || self.packagers[from].frozen || self.lies(from, Lie::Hangs)
+            }
             Some(_) => false,
         };
         let budget = u64::try_from(budget.as_millis()).unwrap();
@@ -204,10 +208,7 @@ impl World {
         }
     }
 
-    pub(super) fn bytes(&self, o: usize, from: usize, piece: &Piece) -> Option<Bytes> {
-        if !self.is_well(from) || self.origins[o].links[from].cut {
-            return None;
-        }
+    pub(super) fn bytes(&self, from: usize, piece: &Piece) -> Option<Bytes> {
         let tracks = || self.record.eras.iter().flat_map(|e| &e.tracks);
         match piece {
             Piece::Init { init, .. } => Some(self.studio.init(*init)),

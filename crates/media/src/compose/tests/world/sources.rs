@@ -142,6 +142,7 @@ impl World {
             None => self.listing(p),
             Some(told) => self.packagers[p].log[told..].to_vec(),
         };
+        let lines = self.twisted(p, lines);
         let fresh = told.is_none();
         self.origins[o].links[p].told = Some(self.packagers[p].log.len());
         let at = self.send(o, p, lines);
