@@ -32,9 +32,9 @@ guard sockets upgrade@supervisor crates/airtight/src/up/supervise.rs \
 guard adoption kill@supervisor crates/airtight/src/up/supervise.rs \
     's/\.own_session\(\)/.own_session().dies_with_parent()/' \
     'parts outlive their supervisor, and the next one adopts them'
-guard lineage kill@worker-a crates/media/src/compose/asking.rs \
-    's/lead_until\.is_some_and\(\|until\| until <= self\.millis\(\)\)/lead_until.is_none()/' \
-    "another encoder's copy is taken a quarter of a target duration after the usual time"
+guard lineage kill@worker-a crates/media/src/compose/sources.rs \
+    's/(Piece::Segment \{ lineage, track, number \} => \{\n)(\s+source\.segments\.insert)/$1 if lineage.worker().as_str() == "b" { return; }\n$2/' \
+    "either encoder's copies are taken"
 guard slate kill@workers crates/media/src/compose.rs \
     's/let is_due = self\.is_due\(record, number\)/let is_due = false/' \
     'slate is shown at the deadline'

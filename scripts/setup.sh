@@ -4,7 +4,7 @@
 #
 #   setup.sh build   Rust and Node
 #   setup.sh run     also ffmpeg and a font
-#   setup.sh test    also a browser, a second parser of playlists and a cache
+#   setup.sh test    as drill, a browser, a second parser of playlists and a cache
 #   setup.sh bench   as run, and what serving is measured with
 #   setup.sh drill   as run, and a library that tells parts another time
 #   setup.sh fuzz    a C++ compiler for the fuzzer
@@ -41,16 +41,15 @@ missing() {
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || ! command -v apt-get >/dev/null || echo fonts-dejavu-core
     [ "$1" != run ] || return 0
-    if [ "$1" = drill ]; then
-        compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
-        return 0
-    fi
-    [ -x /usr/sbin/nginx ] || echo nginx-light
     if [ "$1" = bench ]; then
         command -v curl >/dev/null || echo curl
         command -v wrk >/dev/null || echo wrk
+        [ -x /usr/sbin/nginx ] || echo nginx-light
         return 0
     fi
+    compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
+    [ "$1" != drill ] || return 0
+    [ -x /usr/sbin/nginx ] || echo nginx-light
     command -v chromium >/dev/null || echo chromium
     /usr/bin/python3 -c 'import m3u8' 2>/dev/null || echo python3-m3u8
 }
