@@ -107,7 +107,7 @@ try() {
 
 # What a drill said of its last trial, in one line.
 seen() {
-    sed -n 's/^  //p' "$WORK/$1/said" | awk '{ said = said (NR > 1 ? "; " : "") $0 } END { print said }' | sed 's/|/\\|/g'
+    sed -n 's/^  \([^ ]\)/\1/p' "$WORK/$1/said" | awk '{ said = said (NR > 1 ? "; " : "") $0 } END { print said }' | sed 's/|/\\|/g'
 }
 
 table() {
