@@ -106,7 +106,8 @@ pub async fn run(system: &System, decoder: &str, plan: &Plan, target: Duration) 
     let act = async {
         sleep(LEAD * target).await;
         let troubles = act(system, plan, &told).await;
-        sleep(AFTER * target).await;
+        // Slate that is seen for longer than it may be is to be seen.
+        sleep(AFTER * target + plan.allowed.slate.max(plan.allowed.own_slate)).await;
         over.cancel();
         troubles
     };
