@@ -26,6 +26,8 @@ const WATCHED: &str = "18";
 
 /// 1.8 target durations.
 const PAUSE: Duration = Duration::from_millis(3600);
+/// For the answers of a server that pauses to arrive: what a viewer sees is so old.
+const WAY: Duration = Duration::from_millis(30);
 
 /// How a server departs from the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,9 @@ impl Server {
             "HTTP/1.1 {status} Answer\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\
              {coding}{readers}Location: /elsewhere\r\nConnection: close\r\n\r\n"
         );
+        if self.lie == Lie::Pauses {
+            thread::sleep(WAY);
+        }
         // A watch that is over does not listen any more.
         let _ = reader.get_mut().write_all(&[head.as_bytes(), &body].concat());
     }
