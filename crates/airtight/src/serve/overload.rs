@@ -1,5 +1,6 @@
 //! Refuses new viewers before old ones suffer: those who ask for a multivariant playlist are told to come back later,
-//! and further connections are taken one by one, so that refusing costs next to nothing. Media are never refused.
+//! and further connections are taken a few at a time, so that refusing costs those who watch little and
+//! whoever comes hears of it while it waits. Media are never refused.
 
 use std::{
     sync::{
@@ -17,8 +18,10 @@ use prometheus_client::{
 use tokio::{runtime::Handle, time::Instant};
 use tracing::{info, warn};
 
-/// Between two connections that are taken while there is no room: two hundred a second.
-pub(super) const PACE: Duration = Duration::from_millis(5);
+/// While there is no room, those who come wait for so long and are then taken together.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// So many at most, six hundred a second: a full queue of the socket is told within two seconds.
+pub(super) const AT_A_TIME: usize = 30;
 /// Of all places, the part that is kept for viewers who have a playlist already.
 const KEPT: usize = 16;
 

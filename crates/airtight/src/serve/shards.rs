@@ -3,7 +3,7 @@
 //! Viewers' URLs are answered on the shard, from memory, without waiting. Everything else goes to
 //! the router, which runs with the rest of the part, so that no disk and no upload holds a viewer up.
 
-use std::{convert::Infallible, io, sync::Arc, thread, time::Duration};
+use std::{convert::Infallible, future::ready, io, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, body::Body};
@@ -138,15 +138,25 @@ impl Shards {
         let offered = handover::offer(&[&listener]);
         let most = places();
         let places = Arc::new(Semaphore::new(most));
+        let mut left = 0;
         loop {
             self.overload.places(places.available_permits(), most);
-            if self.overload.is_full() {
-                sleep(overload::PACE).await;
+            let paced = self.overload.is_full();
+            if paced && left == 0 {
+                sleep(overload::PAUSE).await;
+                left = overload::AT_A_TIME;
             }
             let accepted = tokio::select! {
+                biased;
                 () = ending.stop.cancelled() => break,
                 accepted = accept(&listener, &places) => accepted,
+                // Nobody waits: those who come next are taken together, which costs those who watch the least.
+                () = ready(()), if paced => {
+                    left = 0;
+                    continue;
+                }
             };
+            left = left.saturating_sub(1);
             match accepted {
                 // What was accepted is served, also when the end begins meanwhile.
                 Ok(accepted) => drop(ending.hurry.run_until_cancelled(self.hand_over(accepted)).await),

@@ -7,6 +7,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod browser;
+pub mod cores;
 pub mod document;
 pub mod hammer;
 pub mod hls;
