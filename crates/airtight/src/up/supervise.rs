@@ -82,7 +82,6 @@ impl Supervised {
             let fault = match running {
                 Ok(running) => {
                     restart.started(clock.elapsed());
-                    self.args.retain(|argument| !is_order(argument));
                     self.watch(running, &mut orders).await
                 }
                 Err(error) => Some(format!("can't be started: {error:#}")),
@@ -216,6 +215,8 @@ impl Supervised {
             .stderr(stderr)
             .spawn()
             .await?;
+        // This process carries it out; whoever follows must not once more.
+        self.args.retain(|argument| !is_order(argument));
         Ok(Running::Ours(child))
     }
 

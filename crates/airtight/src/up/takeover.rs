@@ -59,11 +59,13 @@ pub async fn prepare(
     }
     let mut parts = Vec::new();
     for &part in &system.parts {
-        let args = plan::arguments(system, &ports, part, crate::cli::reads);
+        let mut args = plan::arguments(system, &ports, part, crate::cli::reads);
         let adopted = living.remove(&part);
         if let Some(handle) = &adopted {
             if !upgrade {
                 check_arguments(part, handle, &args)?;
+                // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
+                args.retain(|argument| !plan::is_order(argument));
             }
             console.say(part, format_args!("is adopted, it runs as process {}", handle.process().pid));
         }

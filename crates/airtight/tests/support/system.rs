@@ -158,9 +158,14 @@ impl System {
 
     /// Starts the present program in the place of the one that runs, and waits until every part is replaced.
     pub fn upgrade(&mut self) {
+        self.upgrade_as(&[]);
+    }
+
+    /// The same, with further flags.
+    pub fn upgrade_as(&mut self, flags: &[&str]) {
         let mut before = self.up.take().unwrap();
         let shown = File::create(self.folder.path().join("shown")).unwrap();
-        self.spawn_up(&["--upgrade"], || (Stdio::null(), shown.into()));
+        self.spawn_up(&[&["--upgrade"], flags].concat(), || (Stdio::null(), shown.into()));
         self.wait_for_parts();
         wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
         within(UPGRADED, "all parts are replaced", || {

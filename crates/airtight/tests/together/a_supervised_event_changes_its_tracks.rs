@@ -59,3 +59,10 @@ fn a_supervised_event_changes_its_tracks() {
     wait_for_eras(&system, 2);
     assert!(system.reporter_answers(), "the others run on");
 }
+
+#[test]
+fn an_upgrade_changes_the_tracks_of_an_event() {
+    let mut system = System::start_on_the_air();
+    system.upgrade_as(&["--b-frames", "0", "--new-era", "10"]);
+    wait_for_eras(&system, 1);
+}
