@@ -258,7 +258,7 @@ impl Composer {
                 let parts = check::size(bytes, known, &record.grid)
                     .and_then(|()| check::segment(bytes, init, &record.grid, *number, &known.rate));
                 let parts = parts.map_err(|e| e.to_string())?.into();
-                self.arrivals.proved(record, (from, lineage), *number, millis(self.now));
+                self.arrivals.proved(record, (from, lineage), (track, *number), millis(self.now));
                 let media = Media { parts, made: Made::By(lineage.clone()) };
                 if self.timeline.hold(*number, track, media) {
                     self.decided(Decision::Replaced(*number, track.clone()));

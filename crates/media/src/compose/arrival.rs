@@ -10,7 +10,13 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use self::heard::{Heard, Usual};
 use super::{SourceId, content::Words};
-use crate::{grid::Number, health::Health, holding::Piece, id::Lineage, record::Record};
+use crate::{
+    grid::Number,
+    health::Health,
+    holding::Piece,
+    id::{Lineage, TrackName},
+    record::Record,
+};
 
 /// Numbers that are remembered of each.
 const OBSERVED: usize = 30;
@@ -29,8 +35,8 @@ struct Run {
     heard: BTreeMap<SourceId, Heard>,
     /// What it says of the content of its numbers.
     words: Words,
-    /// Its numbers of which a copy was good, and when: they were there by then.
-    proved: BTreeMap<Number, i64>,
+    /// Its tracks of numbers of which a copy was good, and when: they were there by then.
+    proved: BTreeMap<Number, BTreeMap<TrackName, i64>>,
     /// What the slowest of those who tell of it now says is usual.
     usual: Option<Usual>,
 }
@@ -62,6 +68,11 @@ impl Run {
 
     fn steady(&self) -> usize {
         self.usual.map_or(0, |usual| usual.steady)
+    }
+
+    /// Whether `phase` is so early that a number of this run can't have been there.
+    fn is_too_early(&self, record: &Record, phase: i64) -> bool {
+        self.phase().is_some_and(|usual| phase < usual.saturating_sub(duration(record) * FAR))
     }
 
     fn has_whole(&self) -> bool {
@@ -99,17 +110,22 @@ impl Arrivals {
         let Piece::Segment { lineage, track, number } = piece else { return None };
         let era = record.era(*number)?;
         let run = self.runs.entry(lineage.clone()).or_default();
+        let proved = run.proved.get(number).and_then(|tracks| tracks.get(track));
+        let at = proved.map_or(at, |proved| at.min(*proved));
+        // Who is new to a run may say anything of when it comes; what others say of its content stands.
+        let is_heeded = !run.is_too_early(record, at.saturating_sub(end(record, *number)));
         let heard = run.heard.entry(from).or_default();
-        let at = run.proved.get(number).map_or(at, |proved| at.min(*proved));
         if !heard.arrived(record, era, (track, *number), at) {
             return None;
         }
         let is_whole = heard.has_whole(*number);
-        run.words.forget_before(number.minus(OBSERVED as u64));
-        let turned = run.words.say(*number, health, is_whole);
+        let turned = is_heeded.then(|| {
+            run.words.forget_before(number.minus(OBSERVED as u64));
+            run.words.say(*number, health, is_whole)
+        });
         run.learn(record);
         self.forget(record);
-        turned
+        turned.flatten()
     }
 
     /// The copy of a source was not what it should be: nothing that it says of the lineage counts until one is good.
@@ -124,11 +140,11 @@ impl Arrivals {
         &mut self,
         record: &Record,
         (from, lineage): (SourceId, &Lineage),
-        number: Number,
+        (track, number): (&TrackName, Number),
         at: i64,
     ) {
         let Some(run) = self.runs.get_mut(lineage) else { return };
-        run.proved.entry(number).or_insert(at);
+        run.proved.entry(number).or_default().entry(track.clone()).or_insert(at);
         if run.proved.len() > OBSERVED {
             run.proved.pop_first();
         }

@@ -1,6 +1,7 @@
 //! The composer in simulation: whole worlds in virtual time, random and seeded.
 
 mod alone;
+mod arrivals;
 mod content;
 mod eras;
 mod random;
