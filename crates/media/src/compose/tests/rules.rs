@@ -111,8 +111,8 @@ impl Rules {
         };
         if news {
             seen.at = now;
-            // A lie may move deadlines by a segment, and so may the word of a peer alone.
-            let doubt = D + if world.was_dark { D } else { 0 };
+            // A lie may move deadlines by a segment, the word of a peer alone by two; nothing else may.
+            let doubt = D * u64::from(world.has_lied).max(2 * u64::from(world.was_dark));
             let (ended, limit) = (end_of(snapshot.edge), DEADLINE + world.latest + doubt);
             let limit = seen.behind.map_or(u64::MAX, |before| before.max(limit));
             assert!(ended <= now || world.was_dark, "{} ms before it ended {about}", ended - now);

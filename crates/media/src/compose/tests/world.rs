@@ -221,6 +221,8 @@ pub struct World {
     pub latest: u64,
     /// At some time no packager was well, or an origin was cut off from those that were.
     pub was_dark: bool,
+    /// At some time a packager lied.
+    pub has_lied: bool,
 }
 
 pub fn number_at(now: u64) -> Number {
@@ -253,6 +255,7 @@ impl World {
             most_flying: 0,
             latest: setup.skew,
             was_dark: false,
+            has_lied: false,
         };
         for packager in &mut this.packagers {
             packager.well = Some(0);

@@ -53,6 +53,7 @@ impl World {
 
     pub(super) fn begin_lie(&mut self, p: usize, lie: Lie) {
         self.packagers[p].lies.push(lie);
+        self.has_lied = true;
         self.packagers[p].well = None;
         self.tell_anew(p);
     }
