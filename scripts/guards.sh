@@ -40,7 +40,7 @@ guard slate kill@workers crates/media/src/compose.rs \
     'slate is shown at the deadline'
 guard budget latency@servers crates/media/src/compose/due.rs \
     's/get\(\)\) \/ 5\)/get()) \/ 20)/' \
-    'a fetch may take as long as a slow network needs, and no longer'
+    'a fetch may take as long as a slow network needs'
 guard window kill@origin2 crates/media/src/compose.rs \
     's/(let head = )self\.head\(record, edge\)(;\s+let shown)/$1edge$2/' \
     'a server that starts shows nothing before it holds the whole window'

@@ -6,8 +6,8 @@
  *   rehearse.mjs [--airtight PROGRAM] [--only kill@origin1,freeze@worker-a,upgrade@supervisor]
  *
  * Prints a table in Markdown: of each cell and player how long the picture stood still, and the errors. Exit status: 0
- * if nothing stood still and no error was fatal, else 1; 2 for wrong arguments. What is measured while the machine
- * stood still is void, and tried again.
+ * if nothing stood still and no error was fatal, else 1; 2 for wrong arguments; 130 if it was told to end, by SIGINT or
+ * SIGTERM, which leaves nothing of the system. What is measured while the machine stood still is void, and tried again.
  *
  * @import { Bare } from "./bare.mjs"
  * @import { Report } from "./report.mjs"
@@ -39,6 +39,10 @@ const CELLS = [...COMPONENTS.map((name) => `kill@${name}`), ...COMPONENTS.map((n
 /** @typedef {{ name: string, tab: Tab }} Viewer */
 
 class UsageError extends Error {}
+
+/** An order to end. */
+class Interrupted extends Error {}
+const INTERRUPTED = 130;
 
 function options() {
   const { values } = parseArgs({
@@ -106,25 +110,44 @@ function print(line) {
   process.stdout.write(`${line}\n`);
 }
 
+/** Starts the system, plays it and breaks it; how many cells had a flaw. @param {System} system @param {string[]} cells */
+async function play(system, cells) {
+  await system.start();
+  const pages = await Promise.all(ORIGINS.map((origin) => system.page(origin)));
+  const browser = await launch(pages, { endsOnSignal: false });
+  try {
+    const opened = Object.entries(PLAYERS).flatMap(([player, bare]) =>
+      pages.map(async (page, i) => ({ name: `${player}, ${ORIGINS[i]}`, tab: await Tab.open(browser, page, START_MS, bare) })),
+    );
+    const viewers = await Promise.all(opened);
+    // Until their buffers are full.
+    await pause(AFTER_MS);
+    await Promise.all(viewers.map(({ tab }) => tab.collect()));
+    const flawed = await rehearse(system, viewers, cells);
+    await Promise.all(viewers.map(({ tab }) => tab.close()));
+    return flawed;
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Fails once the process is told to end. @returns {Promise<never>} */
+function interruption() {
+  return new Promise((_, reject) => {
+    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
+      process.on(signal, () => reject(new Interrupted(`told to end by ${signal}`)));
+    }
+  });
+}
+
 async function main() {
   const { program, cells } = options();
-  const system = await System.start(program);
+  const interrupted = interruption();
+  // It may come while nobody waits for it.
+  interrupted.catch(() => undefined);
+  const system = await System.make(program);
   try {
-    const pages = await Promise.all(ORIGINS.map((origin) => system.page(origin)));
-    const browser = await launch(pages);
-    try {
-      const opened = Object.entries(PLAYERS).flatMap(([player, bare]) =>
-        pages.map(async (page, i) => ({ name: `${player}, ${ORIGINS[i]}`, tab: await Tab.open(browser, page, START_MS, bare) })),
-      );
-      const viewers = await Promise.all(opened);
-      // Until their buffers are full.
-      await pause(AFTER_MS);
-      await Promise.all(viewers.map(({ tab }) => tab.collect()));
-      process.exitCode = Number((await rehearse(system, viewers, cells)) > 0);
-      await Promise.all(viewers.map(({ tab }) => tab.close()));
-    } finally {
-      await browser.close();
-    }
+    process.exitCode = Number((await Promise.race([interrupted, play(system, cells)])) > 0);
   } finally {
     await system.end();
   }
@@ -134,7 +157,11 @@ try {
   await main();
 } catch (error) {
   const wrong = error instanceof UsageError || (error instanceof TypeError && "code" in error);
-  const known = wrong || error instanceof PageError || error instanceof SystemError;
+  const known = wrong || [PageError, SystemError, Interrupted].some((kind) => error instanceof kind);
   process.stderr.write(`rehearse: ${known ? /** @type {Error} */ (error).message : /** @type {any} */ (error)?.stack}\n`);
   process.exitCode = wrong ? 2 : 1;
+  if (error instanceof Interrupted) {
+    // What was under way is not waited for.
+    process.exit(INTERRUPTED);
+  }
 }

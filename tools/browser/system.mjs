@@ -25,29 +25,32 @@ const POLL_MS = 100;
 export class SystemError extends Error {}
 
 export class System {
+  /** No further supervisor is started. */
+  #ending = false;
+  /** The start of the last supervisor. @type {Promise<void>} */
+  #starting = Promise.resolve();
+
   /** @param {string} program @param {string} folder */
   constructor(program, folder) {
     this.program = program;
     this.folder = folder;
   }
 
-  /** Starts one and waits until every origin lists some media. @param {string} program */
-  static async start(program) {
-    const system = new System(program, await mkdtemp(join(tmpdir(), "airtight-players-")));
-    try {
-      await system.supervise([]);
-      await until("every origin has a playlist", START_MS, async () => {
-        const pages = ["origin1", "origin2"].map(async (origin) => {
-          const answer = await fetch(`${await system.page(origin)}360p/playlist.m3u8`);
-          return (await answer.text()).split("#EXTINF").length > WINDOW_S / 2;
-        });
-        return (await Promise.all(pages)).every(Boolean);
+  /** Makes the folder of one; whoever has it ends it. @param {string} program */
+  static async make(program) {
+    return new System(program, await mkdtemp(join(tmpdir(), "airtight-players-")));
+  }
+
+  /** Starts it and waits until every origin lists some media. */
+  async start() {
+    await this.supervise([]);
+    await until("every origin has a playlist", START_MS, async () => {
+      const pages = ["origin1", "origin2"].map(async (origin) => {
+        const answer = await fetch(`${await this.page(origin)}360p/playlist.m3u8`);
+        return (await answer.text()).split("#EXTINF").length > WINDOW_S / 2;
       });
-      return system;
-    } catch (error) {
-      await system.end();
-      throw error;
-    }
+      return (await Promise.all(pages)).every(Boolean);
+    });
   }
 
   get #run() {
@@ -55,10 +58,20 @@ export class System {
   }
 
   /** Starts a supervisor and waits until it is on record. @param {string[]} flags */
-  async supervise(flags) {
+  supervise(flags) {
+    this.#starting = this.#supervise(flags);
+    return this.#starting;
+  }
+
+  /** @param {string[]} flags */
+  async #supervise(flags) {
     const log = await open(join(this.folder, "up.log"), "a");
     const ports = PORTS.map((key) => `--${key}=0`);
     const args = ["up", `--run-dir=${this.#run}`, "--input=testsrc-small", `--window=${WINDOW_S}`, ...ports, ...flags];
+    if (this.#ending) {
+      await log.close();
+      throw new SystemError("the system ends");
+    }
     const up = spawn(this.program, args, { stdio: ["ignore", log.fd, log.fd], detached: true });
     /** @type {string | undefined} */
     let ended;
@@ -92,19 +105,22 @@ export class System {
   /** Sends a part, or the supervisor, a signal, and waits until another process does its work. @param {string} name @param {NodeJS.Signals} signal */
   async strike(name, signal) {
     const before = await this.process(name);
-    if (before === undefined) {
+    if (before === undefined || !(await send(before, signal))) {
       throw new SystemError(`${name} does not run`);
     }
-    process.kill(before.pid, signal);
     if (name === SUPERVISOR) {
       await pause(AWAY_MS);
       // One that was stopped goes on; one that was killed has a successor.
-      await (signal === "SIGKILL" ? this.supervise([]) : process.kill(before.pid, "SIGCONT"));
+      if (signal === "SIGKILL") {
+        await this.supervise([]);
+      } else if (!(await send(before, "SIGCONT"))) {
+        throw new SystemError(`${name} ended while it was stopped`);
+      }
       return;
     }
     await until(`another ${name} runs`, AGAIN_MS, async () => {
       const now = await this.process(name);
-      return now !== undefined && now.pid !== before.pid;
+      return now !== undefined && !isSame(now, before) && lives(now);
     });
   }
 
@@ -114,13 +130,20 @@ export class System {
     await this.supervise(["--upgrade"]);
     await until("every part is replaced", UPGRADE_MS, async () => {
       const now = await Promise.all(PARTS.map((part) => this.process(part)));
-      return now.every((process) => process && before.every((old) => old?.pid !== process.pid)) && !before.some(lives);
+      const isNew = now.every((process) => process && !before.some((old) => old && isSame(old, process)));
+      return isNew && !(await Promise.all(before.map(lives))).some(Boolean);
     });
   }
 
-  /** Ends all of it and removes its folder. */
+  /** Ends all of it, whatever is under way, and removes its folder. */
   async end() {
-    const down = spawn(this.program, ["down", `--run-dir=${this.#run}`], { stdio: "ignore" });
+    this.#ending = true;
+    // One that is not on record yet would not be ended.
+    await this.#starting.catch(() => undefined);
+    // What is stopped hears no request to end.
+    const processes = await Promise.all([...PARTS, SUPERVISOR].map((name) => this.process(name)));
+    await Promise.all(processes.map((process) => process && send(process, "SIGCONT")));
+    const down = spawn(this.program, ["down", `--run-dir=${this.#run}`], { stdio: "ignore", detached: true });
     await new Promise((ended) => down.on("error", ended).on("exit", ended));
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -129,13 +152,22 @@ export class System {
 /** For so long a supervisor is away. */
 const AWAY_MS = 5_000;
 
-/** @param {Process | undefined} process */
-function lives(process) {
-  try {
-    return process !== undefined && globalThis.process.kill(process.pid, 0);
-  } catch {
-    return false;
-  }
+/** @param {Process} a @param {Process} b */
+function isSame(a, b) {
+  return a.pid === b.pid && a.start === b.start;
+}
+
+/** Sends a process a signal; whether it was there to have it. @param {Process} to @param {NodeJS.Signals} signal */
+async function send(to, signal) {
+  return (await lives(to)) && process.kill(to.pid, signal);
+}
+
+/** Whether it runs, and not another one that was given its pid since. @param {Process | undefined} process */
+export async function lives(process) {
+  const stat = process && (await readFile(`/proc/${process.pid}/stat`, "utf8").catch(() => undefined));
+  // proc(5): the name is in parentheses and may hold anything; the state follows it, and the start time as field 22.
+  const fields = stat?.slice(stat.lastIndexOf(") ") + 2).split(" ");
+  return fields !== undefined && !["Z", "X"].includes(fields[0] ?? "") && Number(fields[19]) === process?.start;
 }
 
 /** @param {string} what @param {number} limitMs @param {() => Promise<boolean>} holds */

@@ -28,15 +28,18 @@ export class PageError extends Error {}
 
 /**
  * Starts Debian's Chromium, or the one that the variable CHROMIUM names. It reaches the
- * hosts of `urls` and no others.
- * @param {string[]} urls
+ * hosts of `urls` and no others. An order to end, SIGINT or SIGTERM, ends browser and process, unless the caller
+ * sees to it: the browser goes with the process in any case.
+ * @param {string[]} urls @param {{ endsOnSignal?: boolean }} [options]
  * @returns {Promise<Browser>}
  */
-export function launch(urls) {
+export function launch(urls, { endsOnSignal = true } = {}) {
   const hosts = new Set(urls.map((url) => new URL(url).hostname));
   const rules = ["MAP * ~NOTFOUND", ...[...hosts].map((host) => `EXCLUDE ${host}`)].join(", ");
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    handleSIGINT: endsOnSignal,
+    handleSIGTERM: endsOnSignal,
     args: [...FLAGS, `--host-resolver-rules=${rules}`],
   });
 }

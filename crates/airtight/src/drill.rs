@@ -31,6 +31,7 @@ use airtight_lab::{
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli,
@@ -150,20 +151,48 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let verdict = block_on_two(async {
         let stop = until_signal()?;
         let (began, clock, mut trials) = (Timestamp::now(), Instant::now(), Vec::new());
-        for (tries, has_clocks) in tries.by_system() {
-            let library = has_clocks.then(clocks::library).flatten();
-            let system = System::new(&options.ports, options.window, &options.ffmpeg, library).await?;
-            let outcome = tokio::select! {
-                outcome = drill(&system, &options, &tries, &mut trials) => outcome,
-                () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
-            };
-            let kept = keep_logs(&system, &options, has_clocks).context("the logs can't be kept");
-            system.end().await?;
-            outcome.and(kept)?;
-        }
-        tell(&options, &report(began, clock.elapsed(), trials))
+        let outcome = drill_all(&options, tries, &stop, &mut trials).await;
+        conclude(&options, outcome, report(began, clock.elapsed(), trials))
     })?;
     verdict.map_or(Ok(()), |verdict| bail!("viewers would have noticed: {verdict}"))
+}
+
+/// Tries everything, in one system after the other, and leaves nothing of them.
+async fn drill_all(
+    options: &Options,
+    tries: Tries,
+    stop: &CancellationToken,
+    trials: &mut Vec<Trial>,
+) -> anyhow::Result<()> {
+    for (tries, has_clocks) in tries.by_system() {
+        let library = has_clocks.then(clocks::library).flatten();
+        let system = System::new(&options.ports, options.window, &options.ffmpeg, library).await?;
+        let outcome = tokio::select! {
+            outcome = drill(&system, options, &tries, trials) => outcome,
+            () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
+        };
+        let kept = keep_logs(&system, options, has_clocks).context("the logs can't be kept");
+        first(first(outcome, kept), system.end().await)?;
+    }
+    Ok(())
+}
+
+/// Tells of what was tried, however far that came; why the drill is not passed, if it is not.
+fn conclude(
+    options: &Options,
+    outcome: anyhow::Result<()>,
+    report: Report,
+) -> anyhow::Result<Option<String>> {
+    let cut_short = outcome.as_ref().err().map(|error| format!("{error:#}"));
+    first(outcome, tell(options, &Report { cut_short, ..report }))
+}
+
+/// What comes next, unless something failed before it; a second failure is logged.
+fn first<T>(outcome: anyhow::Result<()>, next: anyhow::Result<T>) -> anyhow::Result<T> {
+    if let (Err(_), Err(error)) = (&outcome, &next) {
+        tracing::error!("{error:#}");
+    }
+    outcome.and(next)
 }
 
 /// Tries everything in one system.
@@ -199,6 +228,7 @@ fn report(began: Timestamp, time: Duration, trials: Vec<Trial>) -> Report {
         began,
         seconds: time.as_secs(),
         trials,
+        cut_short: None,
         left_out: Cell::all().filter_map(|cell| Some((cell.to_string(), reason_against(cell)?))).collect(),
     }
 }
@@ -235,7 +265,7 @@ async fn attempt(
     if let Err(lack) = steady.recovered().await {
         trial.troubles.push(format!("{lack:#}"));
     }
-    if trial.figures.iter().any(|figure| figure.what.contains("slate") && figure.is > 0) {
+    if trial.showed_slate() {
         sleep(SETTLE * target).await;
     }
     trial
@@ -259,4 +289,40 @@ fn keep_logs(system: &System, options: &Options, has_clocks: bool) -> anyhow::Re
         fs::copy(&log, folder.join(name)).with_context(|| format!("cannot copy {}", log.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_that_can_not_go_on_still_tells_what_it_saw() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            report: Some(folder.path().to_owned()),
+            ports: Vec::new(),
+            ffmpeg: String::new(),
+            window: Duration::from_secs(WINDOW),
+        };
+        let trial = Trial {
+            name: "kill@origin1".to_owned(),
+            figures: Vec::new(),
+            troubles: Vec::new(),
+            standstill_ms: 0,
+            told: Vec::new(),
+        };
+        let report = || report(Timestamp::UNIX_EPOCH, Duration::ZERO, vec![trial.clone()]);
+        let failed = || Err(anyhow::anyhow!("the second system does not start"));
+        let error = conclude(&options, failed(), report()).unwrap_err();
+        assert_eq!(error.to_string(), "the second system does not start");
+        let text = fs::read_to_string(folder.path().join("drill.md")).unwrap();
+        assert!(text.contains("| `kill@origin1` passed |"), "{text}");
+        assert!(text.contains("Not all was tried: the second system does not start."), "{text}");
+
+        drop(folder);
+        let error = conclude(&options, failed(), report()).unwrap_err();
+        assert_eq!(error.to_string(), "the second system does not start", "it came first");
+        let error = conclude(&options, Ok(()), report()).unwrap_err();
+        assert_eq!(error.to_string(), "the report can't be written");
+    }
 }

@@ -75,7 +75,16 @@ impl Clocks {
             .with_context(|| format!("cannot set the clock of {part}"))
     }
 
-    fn file(&self, part: &str) -> PathBuf {
+    /// Sets the clocks of some parts, also those that come after one which can't be set.
+    ///
+    /// # Errors
+    /// The first one's.
+    pub fn set_all(&self, parts: &[&str], seconds: i8) -> anyhow::Result<()> {
+        parts.iter().map(|part| self.set(part, seconds)).fold(Ok(()), Result::and)
+    }
+
+    /// Where the library reads what the clock of a part is ahead.
+    pub fn file(&self, part: &str) -> PathBuf {
         self.folder.join(part)
     }
 }
@@ -103,7 +112,7 @@ mod tests {
         clocks.set("origin1", -100).unwrap();
         let ahead = |part: Part| {
             let mut date = std::process::Command::new("date");
-            let date = date.arg("+%s").envs(clocks.variables()).envs(system.environment(part));
+            let date = date.arg("+%s").envs(clocks.variables()).envs(system.environment(part).unwrap());
             let said = String::from_utf8(date.output().unwrap().stdout).unwrap();
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
             said.trim().parse::<i64>().unwrap() - i64::try_from(now).unwrap()

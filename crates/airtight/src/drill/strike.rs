@@ -10,7 +10,11 @@ use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{clocks, disk, system::System};
+use super::{
+    clocks::{self, Clocks},
+    disk, first,
+    system::System,
+};
 use crate::{
     child::process::{Handle, Process},
     up::plan::Part,
@@ -116,8 +120,7 @@ async fn bad_segments(system: &System, fault: Fault) -> anyhow::Result<u64> {
     Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }
 
-/// Sets the clock of what is struck, and sets it right; a single part is killed after each, so that its next process
-/// begins by that clock.
+/// Sets the clock of what is struck, and sets it right in any case: all that is tried later depends on it.
 async fn set_clock(
     system: &System,
     cell: Cell,
@@ -126,22 +129,33 @@ async fn set_clock(
 ) -> anyhow::Result<()> {
     let clocks = system.clocks().context("the system has the clock of its machine")?;
     let wrong = if cell.fault == Fault::Ahead { 1 } else { -1 };
-    for seconds in [wrong, 0] {
-        for part in cell.component.parts() {
-            clocks.set(part, seconds)?;
-            tell(format!("the clock of {part} is {seconds:+} s"));
-        }
-        sleep(clocks::READ).await;
-        if !cell.component.is_pair() {
-            for part in cell.component.parts() {
-                for target in targets(system, cell.fault, part)? {
-                    target.signal(Signal::KILL).with_context(|| format!("cannot strike {part}"))?;
-                    tell(format!("{part}, process {}, is killed", target.process().pid));
-                }
-            }
-        }
-        if seconds != 0 {
-            sleep(lasts).await;
+    let outcome = begin_by(system, clocks, cell, wrong, &tell).await;
+    if outcome.is_ok() {
+        sleep(lasts).await;
+    }
+    let back = begin_by(system, clocks, cell, 0, &tell).await;
+    first(outcome, back)
+}
+
+/// Sets all clocks of what is struck, and kills a single part, so that its next process begins by that clock.
+async fn begin_by(
+    system: &System,
+    clocks: &Clocks,
+    cell: Cell,
+    seconds: i8,
+    tell: &impl Fn(String),
+) -> anyhow::Result<()> {
+    let set = clocks.set_all(cell.component.parts(), seconds);
+    tell(format!("the clock of {} is {seconds:+} s", cell.component.name()));
+    sleep(clocks::READ).await;
+    set?;
+    if cell.component.is_pair() {
+        return Ok(());
+    }
+    for part in cell.component.parts() {
+        for target in targets(system, cell.fault, part)? {
+            target.signal(Signal::KILL).with_context(|| format!("cannot strike {part}"))?;
+            tell(format!("{part}, process {}, is killed", target.process().pid));
         }
     }
     Ok(())
@@ -217,6 +231,19 @@ fn children(parent: i32) -> anyhow::Result<Vec<Process>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_clock_is_set_right_although_its_part_can_not_be_struck() {
+        let library = clocks::library().expect("scripts/setup.sh test installs libfaketime");
+        let system = System::new(&[], Duration::from_secs(12), "ffmpeg", Some(library)).await.unwrap();
+        let said = std::cell::RefCell::new(Vec::new());
+        let cell = Cell { fault: Fault::Ahead, component: Component::Origin1 };
+        let outcome = strike(&system, cell, Duration::ZERO, |line| said.borrow_mut().push(line)).await;
+        assert_eq!(outcome.unwrap_err().to_string(), "origin1 does not run");
+        assert_eq!(*said.borrow(), ["the clock of origin1 is +1 s", "the clock of origin1 is +0 s"]);
+        let file = system.clocks().unwrap().file("origin1");
+        assert_eq!(fs::read_to_string(file).unwrap(), "+0\n");
+    }
 
     #[tokio::test]
     async fn children_are_found_by_their_parent() {

@@ -139,11 +139,28 @@ impl Folder {
     }
 
     /// What the next process of a part has in its environment beyond that of its supervisor: lines of `KEY=value` in
-    /// the file `env/<part>`, which need not be there.
-    pub fn environment(&self, part: Part) -> Vec<(String, OsString)> {
-        let text = fs::read_to_string(self.environment_file(part)).unwrap_or_default();
-        let variables = text.lines().filter_map(|line| line.split_once('='));
-        variables.map(|(key, value)| (key.trim().to_owned(), value.into())).collect()
+    /// the file `env/<part>`, which need not be there. Empty lines and those that begin with `#` say nothing.
+    ///
+    /// # Errors
+    /// The file can't be read, or one of its lines is none of these.
+    pub fn environment(&self, part: Part) -> anyhow::Result<Vec<(String, OsString)>> {
+        let path = self.environment_file(part);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                bail!("{} is no text in UTF-8: write a KEY=value in each line", path.display());
+            }
+            text => text
+                .with_context(|| format!("cannot read {}: make it readable or remove it", path.display()))?,
+        };
+        let lines = (1..).zip(text.lines());
+        let told = lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        told.map(|(number, line)| {
+            variable(line).with_context(|| {
+                format!("{}, line {number}, has '{line}': expected KEY=value", path.display())
+            })
+        })
+        .collect()
     }
 
     /// Writes that file.
@@ -246,6 +263,13 @@ impl Folder {
     }
 }
 
+/// The variable that a line sets; none if it can't be one.
+fn variable(line: &str) -> Option<(String, OsString)> {
+    let (key, value) = line.split_once('=')?;
+    let key = key.trim();
+    (!key.is_empty() && !line.contains('\0')).then(|| (key.to_owned(), value.into()))
+}
+
 impl Up {
     /// The ports of the parts that this version knows.
     pub fn ports(&self) -> Ports {
@@ -289,11 +313,39 @@ mod tests {
     fn a_part_has_an_environment_of_its_own() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::new(temporary.path());
-        assert!(folder.environment(Part::Origin1).is_empty());
-        folder.set_environment(Part::Origin1, "A=1=2\n\n# no variable\nB=\n").unwrap();
+        assert!(folder.environment(Part::Origin1).unwrap().is_empty());
+        folder.set_environment(Part::Origin1, "A=1=2\n\n# C=3 is no variable\nB=\n").unwrap();
         let expected = [("A", "1=2"), ("B", "")].map(|(key, value)| (key.to_owned(), value.into()));
-        assert_eq!(folder.environment(Part::Origin1), expected);
-        assert!(folder.environment(Part::Origin2).is_empty());
+        assert_eq!(folder.environment(Part::Origin1).unwrap(), expected);
+        assert!(folder.environment(Part::Origin2).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_environment_that_can_not_be_meant_is_refused_by_file_and_line() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        for line in ["export A", "=1", " =1", "A=\0"] {
+            folder.set_environment(Part::Origin1, &format!("A=1\n\n{line}\nB=2\n")).unwrap();
+            let error = folder.environment(Part::Origin1).unwrap_err().to_string();
+            assert!(
+                error.ends_with(&format!("env/origin1, line 3, has '{line}': expected KEY=value")),
+                "{error}"
+            );
+        }
+        let path = temporary.path().join("env/origin1");
+        fs::write(&path, b"A=\xff\n").unwrap();
+        let error = folder.environment(Part::Origin1).unwrap_err().to_string();
+        assert!(
+            error.ends_with("env/origin1 is no text in UTF-8: write a KEY=value in each line"),
+            "{error}"
+        );
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let error = folder.environment(Part::Origin1).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot read ") && error.ends_with("make it readable or remove it"),
+            "{error}"
+        );
     }
 
     #[test]

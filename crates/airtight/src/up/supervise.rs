@@ -206,7 +206,7 @@ impl Supervised {
             .args(&self.args)
             .env(handover::VARIABLE, self.folder.socket(self.part))
             .envs(self.lives.variables(&self.folder))
-            .envs(self.folder.environment(self.part))
+            .envs(self.folder.environment(self.part)?)
             .envs(predecessor.map(|predecessor| (handover::SUCCEEDS, predecessor.word().into())))
             .record(self.folder.record(self.part.name()))
             .own_session()

@@ -19,9 +19,9 @@ pub struct Allowed {
     pub own_slate: Duration,
     /// Servers whose own viewers have to ask again: a connection belongs to the server it leads to.
     pub struck: BTreeSet<String>,
-    /// Frames without a code.
+    /// Frames without a code, of a viewer.
     pub no_code: u64,
-    /// Seconds without a beep.
+    /// Seconds without a beep, of a viewer.
     pub no_beep: u64,
 }
 
@@ -70,14 +70,14 @@ fn slate(pathless: Option<Duration>, target: Duration) -> Duration {
     pathless.map_or(Duration::ZERO, |time| time + AROUND * target)
 }
 
-/// How much of the programme may be bad if one of `faults` is to blame, of which there are `rate` a second and viewer.
+/// How much of the programme may be bad for a viewer if one of `faults` is to blame, of which there are `rate` a second.
 ///
 /// Of two healthy encoders the first leads: its trouble is seen, and that of the other is not.
 fn bad(cell: Cell, faults: &[Fault], rate: u64, target: Duration) -> u64 {
     if cell.component != Component::WorkerA || !faults.contains(&cell.fault) {
         return 0;
     }
-    SERVERS.len() as u64 * rate * (DETECTED * target).as_secs()
+    rate * (DETECTED * target).as_secs()
 }
 
 /// Where a figure may lie.
@@ -97,7 +97,7 @@ pub enum Bar {
 pub struct Figure {
     /// What is counted, and its unit; [`LEGEND`] says it in full.
     pub what: &'static str,
-    /// The worst of all viewers, or the sum where things are counted.
+    /// Of the viewer who had it worst, or of all, as the legend says.
     pub is: u64,
     /// Where it may lie.
     pub bar: Bar,
@@ -123,8 +123,8 @@ pub const LEGEND: [(&str, &str); 16] = [
     ("missing ms", "media that was stepped over, of the viewer who had it worst"),
     ("lost", "frames of the programme that were not shown, of all viewers"),
     ("repeated", "frames of the programme that were shown again, of all viewers"),
-    ("no code", "frames that were to show the programme and did not, of all viewers"),
-    ("no beep", "seconds of the programme without their beep, of all viewers"),
+    ("no code", "frames that were to show the programme and did not, of the viewer who had it worst"),
+    ("no beep", "seconds of the programme without their beep, of the viewer who had it worst"),
     ("discont.", "discontinuities that were played, of all viewers"),
     ("slate ms", "slate in place of the programme, of the viewers whose own server was not struck"),
     ("own slate", "slate in place of the programme, of those whose own server was, in milliseconds"),
@@ -133,6 +133,9 @@ pub const LEGEND: [(&str, &str); 16] = [
     ("drift ms", "by how much the latency changed, of the viewer who had it worst"),
     ("unseen", "viewers that saw nothing at all"),
 ];
+
+/// The figures that tell of slate.
+pub const SLATE: [&str; 2] = ["slate ms", "own slate"];
 
 /// The figures of a watch of servers, which are named in the order of the report.
 pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure> {
@@ -155,17 +158,17 @@ pub fn figures(report: &Report, names: &[&str], allowed: &Allowed) -> Vec<Figure
         none("repeated", sum(|server| server.frames.map_or(0, |frames| frames.repeated))),
         Figure {
             what: "no code",
-            is: sum(|server| server.frames.map_or(0, |frames| frames.unreadable)),
+            is: worst(|server| server.frames.map_or(0, |frames| frames.unreadable)),
             bar: Bar::AtMost(allowed.no_code),
         },
         Figure {
             what: "no beep",
-            is: sum(|server| server.sound.map_or(0, |sound| sound.silent)),
+            is: worst(|server| server.sound.map_or(0, |sound| sound.silent)),
             bar: Bar::AtMost(allowed.no_beep),
         },
         none("discont.", sum(|server| server.discontinuities as u64)),
-        Figure { what: "slate ms", is: slate(&others), bar: Bar::AtMost(whole_millis(allowed.slate)) },
-        Figure { what: "own slate", is: slate(&own), bar: Bar::AtMost(whole_millis(allowed.own_slate)) },
+        Figure { what: SLATE[0], is: slate(&others), bar: Bar::AtMost(whole_millis(allowed.slate)) },
+        Figure { what: SLATE[1], is: slate(&own), bar: Bar::AtMost(whole_millis(allowed.own_slate)) },
         none("rules", report.violations.values().sum()),
         Figure { what: "buffer ms", is: smallest.unwrap_or(0), bar: Bar::AtLeast(1) },
         none("drift ms", worst(|server| server.noticed.drift_ms.unwrap_or(0).unsigned_abs())),
@@ -265,15 +268,32 @@ mod tests {
             move |report: &mut Report| report.servers[1].frames.as_mut().unwrap().unreadable = count
         };
         for fault in [Fault::Black, Fault::Frozen] {
-            assert!(missed(fault, Component::WorkerA, unread(400)).is_empty());
-            assert_eq!(missed(fault, Component::WorkerA, unread(401)), ["no code"]);
+            assert!(missed(fault, Component::WorkerA, unread(100)).is_empty());
+            assert_eq!(missed(fault, Component::WorkerA, unread(101)), ["no code"]);
             assert_eq!(missed(fault, Component::WorkerB, unread(1)), ["no code"]);
         }
         let silent =
             |count: u64| move |report: &mut Report| report.servers[1].sound.as_mut().unwrap().silent = count;
-        assert!(missed(Fault::Silent, Component::WorkerA, silent(16)).is_empty());
-        assert_eq!(missed(Fault::Silent, Component::WorkerA, silent(17)), ["no beep"]);
+        assert!(missed(Fault::Silent, Component::WorkerA, silent(4)).is_empty());
+        assert_eq!(missed(Fault::Silent, Component::WorkerA, silent(5)), ["no beep"]);
         assert_eq!(missed(Fault::Black, Component::WorkerA, silent(1)), ["no beep"]);
+    }
+
+    #[test]
+    fn bad_content_lasts_for_longer_than_any_viewer_may_see_it() {
+        for (fault, rate) in [(Fault::Black, FRAMES), (Fault::Frozen, FRAMES), (Fault::Silent, BEEPS)] {
+            let cell = Cell { fault, component: Component::WorkerA };
+            let allowed = Allowed::of(cell, TARGET);
+            assert!(rate * cell.lasts().as_secs() > allowed.no_code.max(allowed.no_beep), "{cell}");
+        }
+    }
+
+    #[test]
+    fn bad_content_that_all_viewers_see_for_a_while_is_not_added_up() {
+        let all = |report: &mut Report| {
+            report.servers.iter_mut().for_each(|server| server.frames.as_mut().unwrap().unreadable = 90);
+        };
+        assert!(missed(Fault::Black, Component::WorkerA, all).is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::judge::{Bar, Figure, LEGEND};
+use super::judge::{Bar, Figure, LEGEND, SLATE};
 use crate::{player::whole_millis, stillness::STANDSTILL};
 
 /// The outcome of a trial.
@@ -54,6 +54,11 @@ impl Trial {
             false if self.standstill_ms >= whole_millis(STANDSTILL) => Verdict::Void,
             false => Verdict::Missed,
         }
+    }
+
+    /// Whether any viewer was shown slate.
+    pub fn showed_slate(&self) -> bool {
+        self.figures.iter().any(|figure| SLATE.contains(&figure.what) && figure.is > 0)
     }
 
     /// What does not hold, one sentence each.
@@ -106,6 +111,8 @@ pub struct Report {
     pub seconds: u64,
     /// All trials, in order; the last of a name decides.
     pub trials: Vec<Trial>,
+    /// Why not all was tried, if it was not.
+    pub cut_short: Option<String>,
     /// Cells that were left out, and why.
     pub left_out: Vec<(String, &'static str)>,
 }
@@ -165,6 +172,9 @@ impl Report {
         let Self { command, began, seconds, .. } = self;
         writeln!(text, "# Drill\n\n`{command}`, {began:.0}, {seconds} s: ")?;
         writeln!(text, "{passed} of {} passed.", self.decisive().count())?;
+        if let Some(why) = &self.cut_short {
+            writeln!(text, "\nNot all was tried: {why}.")?;
+        }
         writeln!(text, "\nA bar is 0 where none stands in brackets; the figures are explained below.\n")?;
         write!(text, "| |")?;
         LEGEND.iter().try_for_each(|(what, _)| write!(text, " {what} |"))?;
@@ -225,7 +235,7 @@ mod tests {
         let left_out = ["stall@origin1", "stall@origin2", "black@origin1"];
         let left_out = left_out.map(|cell| (cell.to_owned(), "it has no encoder")).to_vec();
         let (command, began) = ("airtight drill".to_owned(), Timestamp::UNIX_EPOCH);
-        Report { command, began, seconds: 60, trials, left_out }
+        Report { command, began, seconds: 60, trials, cut_short: None, left_out }
     }
 
     #[test]
@@ -236,6 +246,16 @@ mod tests {
         assert_eq!(trial("a", 1, 300).verdict(), Verdict::Void);
         let unrecovered = Trial { troubles: vec!["it did not recover".to_owned()], ..trial("a", 0, 0) };
         assert_eq!(unrecovered.verdict(), Verdict::Missed);
+    }
+
+    #[test]
+    fn slate_is_seen_at_any_server_whether_it_was_struck_or_not() {
+        for what in LEGEND.map(|(what, _)| what) {
+            let figure = |is| Figure { what, is, bar: Bar::Open };
+            let showed = |is| Trial { figures: vec![figure(is)], ..trial("a", 0, 0) }.showed_slate();
+            assert!(!showed(0), "{what}");
+            assert_eq!(showed(1), ["slate ms", "own slate"].contains(&what), "{what}");
+        }
     }
 
     #[test]
@@ -271,5 +291,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+        assert!(!text.contains("Not all was tried"));
+    }
+
+    #[test]
+    fn the_report_of_a_drill_that_ended_early_says_so() {
+        let cut_short = Some("it was told to end".to_owned());
+        let text = Report { cut_short, ..report(vec![trial("a", 0, 0)]) }.markdown();
+        assert!(text.contains("1 of 1 passed.\n\nNot all was tried: it was told to end.\n"), "{text}");
     }
 }

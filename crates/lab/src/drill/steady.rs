@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::playlist::{Media, Playlist};
+use crate::{
+    player::whole_millis,
+    playlist::{Media, Playlist},
+};
 
 /// Target durations from the end of a segment's media until the next one is listed, at the most.
 const BEHIND: u32 = 2;
@@ -26,6 +29,7 @@ pub fn playlist(text: &str, now: Timestamp, window: Duration) -> Result<Duration
     let end = playlist.end().ok_or("no segment has a date")?;
     let behind = now.duration_since(end);
     if behind.is_positive() && behind.unsigned_abs() > BEHIND * target {
+        let behind = Duration::from_millis(whole_millis(behind.unsigned_abs()));
         return Err(format!("its last segment ended {behind:?} ago"));
     }
     Ok(target)
@@ -81,19 +85,25 @@ pub fn reporter(ingests: &str, packagers: usize) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(10);
 
     fn listed(segments: i64, seconds_later: i64) -> Result<Duration, String> {
+        listed_after(segments, SignedDuration::from_secs(seconds_later))
+    }
+
+    fn listed_after(segments: i64, later: SignedDuration) -> Result<Duration, String> {
         let segment = |n: i64| {
             let date = Timestamp::from_second(n * 2).unwrap();
             format!("#EXT-X-PROGRAM-DATE-TIME:{date}\n#EXTINF:2,\n{n}.m4s\n")
         };
         let body: String = (100..100 + segments).map(segment).collect();
         let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n{body}");
-        let end = (100 + segments) * 2;
-        playlist(&text, Timestamp::from_second(end + seconds_later).unwrap(), WINDOW)
+        let end = Timestamp::from_second((100 + segments) * 2).unwrap();
+        playlist(&text, end + later, WINDOW)
     }
 
     #[test]
@@ -102,6 +112,8 @@ mod tests {
         assert_eq!(listed(4, 3), Ok(Duration::from_secs(2)), "a segment may be about to leave or to come");
         assert_eq!(listed(3, 3).unwrap_err(), "6s of 10s are listed");
         assert_eq!(listed(5, 5).unwrap_err(), "its last segment ended 5s ago");
+        let long = SignedDuration::new(70, 885_707_025);
+        assert_eq!(listed_after(5, long).unwrap_err(), "its last segment ended 70.885s ago");
         assert!(playlist("", Timestamp::UNIX_EPOCH, WINDOW).is_err());
     }
 
