@@ -7,6 +7,7 @@ mod programme;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_cache_in_front_asks_once;
 mod a_restarted_origin_is_its_peer;
 mod an_era_begins_everywhere_at_one_number;
 mod an_origin_that_is_cut_off_is_left;

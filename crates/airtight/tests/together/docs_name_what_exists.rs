@@ -1,6 +1,11 @@
-//! The documents name test files, make targets and source modules: all of them exist.
+//! The documents name test files, make targets and source modules: all of them exist, and all tests are run.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -15,6 +20,17 @@ fn quoted(document: &str) -> Vec<String> {
     inline.chain(text.lines().map(str::to_owned)).collect()
 }
 
+/// What is in a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    entries.map(|entry| entry.expect("it can be read").path()).collect()
+}
+
+/// The name of a file or folder, without its ending.
+fn name(path: &Path) -> &str {
+    path.file_stem().and_then(OsStr::to_str).expect("a name in UTF-8")
+}
+
 #[test]
 fn every_test_file_that_is_named_exists() {
     let tests = Path::new(ROOT).join("crates/airtight/tests");
@@ -27,6 +43,39 @@ fn every_test_file_that_is_named_exists() {
         }
     }
     assert!(named > 5, "the documents name tests");
+}
+
+#[test]
+fn every_test_file_is_compiled() {
+    for folder in
+        ["alone", "together"].map(|folder| Path::new(ROOT).join("crates/airtight/tests").join(folder))
+    {
+        let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+        for file in files(&folder).iter().filter(|file| file.extension().is_some_and(|e| e == "rs")) {
+            let name = name(file);
+            let is_compiled = name == "main" || main.lines().any(|line| line == format!("mod {name};"));
+            assert!(is_compiled, "{} is no module of main.rs", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_test_binary_is_run_by_make() {
+    let makefile = fs::read_to_string(Path::new(ROOT).join("Makefile")).unwrap();
+    let words: Vec<&str> = makefile.split_whitespace().collect();
+    let mut binaries = 0;
+    for krate in files(&Path::new(ROOT).join("crates")) {
+        let tests = krate.join("tests");
+        let entries = if tests.is_dir() { files(&tests) } else { Vec::new() };
+        let is_binary =
+            |path: &Path| path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").is_file();
+        for binary in entries.iter().filter(|path| is_binary(path)) {
+            binaries += 1;
+            let is_run = words.windows(2).any(|pair| pair == ["--test", name(binary)]);
+            assert!(is_run, "the Makefile does not run {}", binary.display());
+        }
+    }
+    assert!(binaries > 2, "there are tests");
 }
 
 #[test]

@@ -5,7 +5,6 @@ mod programme;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod a_cache_in_front_asks_once;
 mod a_supervised_event_changes_its_tracks;
 mod an_ended_event_settles;
 mod child_processes_are_bound_and_known;
