@@ -234,11 +234,16 @@ impl Disk {
 
 /// A full disk keeps no packager from its start: it goes on from memory.
 pub(super) fn but_full(outcome: io::Result<()>) -> io::Result<()> {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     match outcome {
-        Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) => Ok(()),
+        Err(error) if is_full(&error) => Ok(()),
         outcome => outcome,
     }
+}
+
+/// Whether it says that the disk has no room, or none for this user.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn gone(outcome: io::Result<()>) -> io::Result<()> {

@@ -11,8 +11,9 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::config::SettingError;
 
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
+/// Connections that wait to be accepted, as while one process follows another; the kernel's own limit caps it. No
+/// more than a server without room tells in time that there is none, see `overload`.
+pub const BACKLOG: u16 = 1024;
 
 /// Where to listen: `port`, or `host:port`. Without a host it is loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ async fn bind(address: &Address) -> io::Result<TcpListener> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // A restarted program does not wait for the connections of its predecessor to be forgotten.
         socket.set_reuseaddr(true)?;
-        outcome = socket.bind(address).and_then(|()| socket.listen(BACKLOG));
+        outcome = socket.bind(address).and_then(|()| socket.listen(BACKLOG.into()));
         if outcome.is_ok() {
             break;
         }

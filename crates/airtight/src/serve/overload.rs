@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 /// While there is no room, those who come wait for so long and are then taken together.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
-/// So many at most, six hundred a second: a full queue of the socket is told within two seconds.
+/// So many at most, six hundred a second: a full queue of the socket (`listen::BACKLOG`) is told within two seconds.
 pub(super) const AT_A_TIME: usize = 30;
 /// Of all places, the part that is kept for viewers who have a playlist already.
 const KEPT: usize = 16;

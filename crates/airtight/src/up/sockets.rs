@@ -10,10 +10,7 @@ use anyhow::Context as _;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::plan::Part;
-use crate::config::SettingError;
-
-/// Connections that may wait while a part restarts; the kernel's own limit caps it.
-const BACKLOG: i32 = 4096;
+use crate::{config::SettingError, serve::listen::BACKLOG};
 
 /// Binds the address of a part.
 ///
@@ -28,7 +25,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A port whose old connections still linger is free.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -7,6 +7,8 @@ use crate::playlist::{Multivariant, Variant};
 
 /// Over so much media the average of a live variant is taken.
 const HOUR: Duration = Duration::from_secs(3600);
+/// Segments that are remembered, an hour of tenths of a second: shorter ones are never an hour, and have no average.
+const SEGMENTS: usize = 36_000;
 
 /// What one rendition takes.
 #[derive(Debug, Default)]
@@ -26,10 +28,12 @@ impl Rates {
         self.hour.push_back((duration, bytes));
         self.duration += duration;
         self.bytes += bytes as u128;
-        while let Some((first, bytes)) = self.hour.front().filter(|(first, _)| self.duration - *first >= HOUR)
-        {
-            self.duration -= *first;
-            self.bytes -= *bytes as u128;
+        while let Some((first, bytes)) = self.hour.front().copied() {
+            if self.duration - first < HOUR && self.hour.len() <= SEGMENTS {
+                break;
+            }
+            self.duration -= first;
+            self.bytes -= bytes as u128;
             self.hour.pop_front();
         }
     }
@@ -70,4 +74,19 @@ fn taken(offer: &Multivariant, variant: &Variant, of: impl Fn(&str) -> Option<u1
 
 fn over(variant: &Variant, said: u128, part: &str) -> String {
     format!("'{}' says {said} bits per second, and takes more than {part} over", variant.uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_without_a_duration_take_no_memory_and_are_no_hour() {
+        let mut rates = Rates::default();
+        (0..3 * SEGMENTS).for_each(|_| rates.saw(Duration::ZERO, 1));
+        assert_eq!((rates.hour.len(), rates.bytes), (SEGMENTS, SEGMENTS as u128));
+        assert_eq!(rates.average(), None);
+        (0..SEGMENTS).for_each(|_| rates.saw(HOUR / 36_000, 1000));
+        assert_eq!(rates.average(), Some(80_000), "of the segments of the last hour alone");
+    }
 }

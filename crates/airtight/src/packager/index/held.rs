@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::RangeBounds,
     sync::Arc,
 };
 
@@ -41,21 +42,30 @@ impl Track {
         track: &'a TrackName,
         after: Option<&'a Piece>,
     ) -> impl Iterator<Item = (Piece, Held)> + 'a {
+        let from = match after {
+            Some(Piece::Segment { number, .. }) => number.next(),
+            _ => Number(0),
+        };
+        let segments = self.segments_in(lineage, track, from..);
         let (lineage, track) = (|| lineage.clone(), || track.clone());
         let inits = self.inits.iter().map(move |(init, held)| {
             (Piece::Init { lineage: lineage(), track: track(), init: *init }, *held)
         });
         let slate =
             self.slate.iter().map(move |held| (Piece::Slate { lineage: lineage(), track: track() }, *held));
-        let from = match after {
-            Some(Piece::Segment { number, .. }) => number.next(),
-            _ => Number(0),
-        };
-        let segments = self.segments.range(from..).map(move |(number, held)| {
-            (Piece::Segment { lineage: lineage(), track: track(), number: *number }, *held)
-        });
         let few = inits.chain(slate).filter(move |(piece, _)| after.is_none_or(|after| piece > after));
         few.chain(segments)
+    }
+
+    fn segments_in<'a>(
+        &'a self,
+        lineage: &'a Lineage,
+        track: &'a TrackName,
+        numbers: impl RangeBounds<Number> + 'a,
+    ) -> impl Iterator<Item = (Piece, Held)> + 'a {
+        self.segments.range(numbers).map(|(number, held)| {
+            (Piece::Segment { lineage: lineage.clone(), track: track.clone(), number: *number }, *held)
+        })
     }
 
     fn pieces<'a>(
@@ -173,14 +183,14 @@ impl Signal {
         only: Option<&TrackName>,
         before: Number,
     ) -> Vec<(Piece, Held)> {
-        let tracks = self.lineages.get(lineage).into_iter().flatten();
-        let tracks = tracks.filter(|(name, _)| only.is_none_or(|only| only == *name));
-        let pieces = tracks.flat_map(|(name, track)| track.pieces(lineage, name));
-        let told_gone = |piece: &Piece| match piece {
-            Piece::Segment { number, .. } => only.is_none() || *number < before,
-            _ => only.is_none(),
-        };
-        pieces.filter(|(piece, _)| told_gone(piece)).collect()
+        let Some(tracks) = self.lineages.get(lineage) else { return Vec::new() };
+        match only {
+            Some(name) => {
+                let track = tracks.get(name).into_iter();
+                track.flat_map(|track| track.segments_in(lineage, name, ..before)).collect()
+            }
+            None => tracks.iter().flat_map(|(name, track)| track.pieces(lineage, name)).collect(),
+        }
     }
 
     /// Removes the segments before `horizon`: lineage, track and pieces of each track that had some.

@@ -179,11 +179,15 @@ impl Store {
         }
     }
 
+    /// Forgets pieces whose files are gone, a few in each turn of the lock: a folder of a day holds nobody up.
     fn lose(&self, signal: &SignalName, pieces: &[Piece]) {
-        self.change(|state| {
-            state.memory.remove_where(signal, |kept| pieces.contains(kept));
-            state.index.lose(signal, pieces);
-        });
+        for slice in pieces.chunks(SLICE) {
+            let gone: BTreeSet<_> = slice.iter().collect();
+            self.change(|state| {
+                state.memory.remove_where(signal, |kept| gone.contains(kept));
+                state.index.lose(signal, slice);
+            });
+        }
     }
 
     fn forget_vanished(&self, places: &[Place]) {
@@ -198,10 +202,10 @@ impl Store {
         }
         let signals: Vec<_> = self.state().index.signals().cloned().collect();
         for signal in signals {
-            let gone = self.gone(&signal, there.get(&signal));
-            if !gone.is_empty() {
-                self.lose(&signal, &gone);
-            }
+            let mut gone = self.gone(&signal, there.get(&signal));
+            // Segments first: with an init its whole lineage is told gone, and what is left of it is told anew.
+            gone.sort_by_key(|piece| !matches!(piece, Piece::Segment { .. }));
+            self.lose(&signal, &gone);
             if !records.contains(&signal) && self.state().index.is_empty(&signal) {
                 self.change(|state| state.index.forget(&signal));
                 info!("Signal '{signal}' is gone from the folder");
