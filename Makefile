@@ -75,7 +75,7 @@ test: setup-test $(WEB) $(BROWSER_MODULES)
 	INSTA_UPDATE=no $(CARGO) test --workspace --locked --lib --bins
 	$(CARGO) test --workspace --locked --doc
 	$(NPM) --prefix tools/browser test
-	$(CARGO) test --workspace --locked --test nothing_breaks --test together -- --test-threads=8
+	$(CARGO) test --workspace --locked --test nothing_breaks --test together -- --test-threads=4
 	$(CARGO) test --workspace --locked --test alone -- --test-threads=1
 
 .PHONY: bench

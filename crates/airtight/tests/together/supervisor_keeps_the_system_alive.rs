@@ -299,6 +299,7 @@ fn a_setting_that_can_t_be_used_touches_nothing_that_runs() {
     let pids = system.pids();
     system.kill_supervisor();
     system.kill("discovery");
+    eventually("it is gone", || system.process("discovery").is_none().then_some(()));
     let refused = system.run(&["up", "--reporter-port", "0", "--ffmpeg", "no-such-ffmpeg"]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();

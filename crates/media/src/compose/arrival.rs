@@ -192,8 +192,17 @@ impl Arrivals {
         let known = self.phase.filter(|_| on_air);
         let Some(reference) = known.or_else(|| self.anchor(record, now)).or(self.phase) else { return };
         let proven = || self.healthy(record, now).filter(|r| r.steady() >= PROOF).max_by_key(|r| r.steady());
-        let elsewhere = || self.slowest_near(record, now, proven()?.phase()?);
-        self.phase = self.slowest_near(record, now, reference).or_else(elsewhere).or(Some(reference));
+        let elsewhere = || self.slowest_near(record, now, proven()?.phase()?, None);
+        let usual = known.and_then(|known| self.as_usual(record, now, known));
+        self.phase = self.slowest_near(record, now, reference, usual).or_else(elsewhere).or(Some(reference));
+    }
+
+    /// The phase of who delivers as it is `known`, if anybody does: an encoder whose clock is ahead has good media, and
+    /// has them before their time.
+    fn as_usual(&self, record: &Record, now: i64, known: i64) -> Option<i64> {
+        let phases = self.healthy(record, now).filter_map(Run::phase);
+        let near = phases.filter(|phase| phase.abs_diff(known) <= duration(record).unsigned_abs());
+        near.min_by_key(|phase| phase.abs_diff(known))
     }
 
     fn healthy(&self, record: &Record, now: i64) -> impl Iterator<Item = &Run> {
@@ -209,15 +218,16 @@ impl Arrivals {
         best(&mut self.healthy(record, now)).or_else(|| best(&mut self.runs.values()))
     }
 
-    fn slowest_near(&self, record: &Record, now: i64, reference: i64) -> Option<i64> {
+    fn slowest_near(&self, record: &Record, now: i64, reference: i64, usual: Option<i64>) -> Option<i64> {
         let near = || {
             let phases = self.healthy(record, now).filter_map(|run| Some((run, run.phase()?)));
             phases.filter(|(_, phase)| is_near(record, *phase, reference))
         };
         // Anybody can tell of media ahead of their time. Those that were good are the measure, and before any were
         // the fastest of which most sources tell.
-        let measure = near().max_by_key(|(run, phase)| (run.proof(), run.heard.len(), Reverse(*phase)));
-        let allowed = measure?.1.saturating_add(duration(record));
+        let proven = || near().max_by_key(|(run, phase)| (run.proof(), run.heard.len(), Reverse(*phase)));
+        let measure = usual.or_else(|| proven().map(|(_, phase)| phase));
+        let allowed = measure?.saturating_add(duration(record));
         near().map(|(_, phase)| phase).filter(|phase| *phase <= allowed).max()
     }
 

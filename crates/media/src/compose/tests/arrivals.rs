@@ -107,3 +107,26 @@ fn who_is_new_to_a_run_and_ahead_of_time_makes_no_bad_content_good() {
     }
     assert_eq!(told.ranked(last), ["b-8", "a-7"]);
 }
+
+#[test]
+fn an_encoder_whose_clock_is_ahead_makes_nobody_late() {
+    let mut told = Told::new();
+    let mut deliver = |lineage, number: Number, after: i64| {
+        let at = told.end(number) + after;
+        for track in [0, 1] {
+            told.says(HONEST, lineage, (track, number), at, Health::Healthy);
+            told.proves(lineage, (track, number), at + 50);
+        }
+        told.arrivals.observe(&told.record, at, number > FIRST);
+        told.arrivals.due(&told.record, number, 0).map(|due| due - told.end(number))
+    };
+    for number in (0..20).map(|n| FIRST.plus(n)) {
+        deliver("a-7", number, 100);
+        assert_eq!(deliver("b-8", number, 150), Some(150));
+        if number >= FIRST.plus(10) {
+            // Its media are good, and newer than those of all others.
+            let ahead = number.plus(3);
+            assert_eq!(deliver("c-9", ahead, 150 - 6000), Some(150), "number {number}");
+        }
+    }
+}
