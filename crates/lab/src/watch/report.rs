@@ -147,8 +147,12 @@ impl fmt::Display for Report {
         for (rule, count) in &self.violations {
             writeln!(f, "{rule}: broken {count} times")?;
         }
-        let seconds = self.watched_ms / 1000;
-        write!(f, "{seconds} s watched: {}", self.verdict().as_deref().unwrap_or("nothing is wrong"))
+        let slate_ms = self.servers.iter().map(|server| server.slate_ms).max().unwrap_or_default();
+        let outcome = self.verdict().unwrap_or_else(|| match slate_ms {
+            0 => "nothing is wrong".to_owned(),
+            _ => format!("no rule is broken, but {slate_ms} ms were slate"),
+        });
+        write!(f, "{} s watched: {outcome}", self.watched_ms / 1000)
     }
 }
 
@@ -183,5 +187,29 @@ impl fmt::Display for Server {
         )?;
         let Heard { seconds, silent } = self.sound.unwrap_or_default();
         write!(f, "\n  sound: {seconds} s heard, {silent} s without a beep")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slate_is_no_fault_and_not_nothing() {
+        let told = |slate_ms| {
+            let noticed = Noticed { start_ms: Some(0), ..Noticed::default() };
+            let server = Server { slate_ms, noticed, ..Server::default() };
+            let report = Report {
+                watched_ms: 9000,
+                violations: BTreeMap::new(),
+                servers: vec![Server { noticed, ..Server::default() }, server],
+            };
+            (report.verdict(), report.to_string().lines().last().map(str::to_owned))
+        };
+        assert_eq!(told(0), (None, Some("9 s watched: nothing is wrong".to_owned())));
+        assert_eq!(
+            told(2000),
+            (None, Some("9 s watched: no rule is broken, but 2000 ms were slate".to_owned()))
+        );
     }
 }
