@@ -44,9 +44,13 @@ pub enum Fate {
 }
 
 impl Weather {
-    /// What two parts meet that are connected: the weather of the client, or else that of the server.
+    /// What two parts meet that are connected: the weather of the client, or else that of the server. Who gives answers
+    /// without an end gets those of others as they are.
     pub fn between(client: Self, server: Self) -> Self {
-        if client == Self::Clear { server } else { client }
+        match client {
+            Self::Clear | Self::Endless => server,
+            _ => client,
+        }
     }
 
     /// What becomes of bytes that have waited for `waited`.
@@ -98,6 +102,12 @@ mod tests {
         assert_eq!(Weather::between(Weather::Clear, Weather::Cut), Weather::Cut);
         assert_eq!(Weather::between(Weather::Cut, Weather::Clear), Weather::Cut);
         assert_eq!(Weather::between(Weather::Clear, Weather::Clear), Weather::Clear);
+    }
+
+    #[test]
+    fn answers_without_an_end_are_those_of_the_server() {
+        assert_eq!(Weather::between(Weather::Endless, Weather::Clear), Weather::Clear);
+        assert_eq!(Weather::between(Weather::Clear, Weather::Endless), Weather::Endless);
     }
 
     #[test]
