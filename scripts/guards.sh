@@ -24,7 +24,7 @@ guard restart kill@origin1 crates/airtight/src/up/supervise.rs \
     's/sleep\(wait\) => \{\}/sleep(wait + Duration::from_secs(600)) => {}/' \
     'what died is started again at once'
 guard watchdog freeze@origin1 crates/control/src/watchdog.rs \
-    's/limit: segment\.saturating_mul\(3\)\.checked_div\(10\)/limit: segment.saturating_mul(300).checked_div(10)/' \
+    's/limit = segment\.saturating_mul\(3\)\.checked_div\(10\)/limit = segment.saturating_mul(300).checked_div(10)/' \
     'what gives no sign of life is killed and started again'
 guard sockets upgrade@supervisor crates/airtight/src/up/supervise.rs \
     's/(try_clone\)\.transpose\(\)\?);/$1.filter(|_| predecessor.is_none());/' \

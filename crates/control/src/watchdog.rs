@@ -3,7 +3,8 @@
 //! A frozen part is as bad as a dead one, and worse if it is killed by mistake. So silence counts only while
 //! whoever listens was on time itself: one that was stopped, or had no turn on a busy machine, has heard
 //! nobody and judges nobody. And of a pair the last one that works is spared for long: what else is
-//! silent may be the machine.
+//! silent may be the machine. If neither of a pair works and all others are heard, it is not the machine: then one of the
+//! two is replaced soon, and the other once that one works.
 //!
 //! It decides and never kills. It is told of processes by [`started`](Watchdog::started),
 //! [`heard`](Watchdog::heard) and [`gone`](Watchdog::gone), and asked by [`tick`](Watchdog::tick).
@@ -18,6 +19,8 @@ pub struct Policy {
     pub interval: Duration,
     /// A part whose partner works, or that has none, is frozen after this much silence.
     pub limit: Duration,
+    /// Of two that are a pair and both silent, while all others are heard, one is frozen after this much.
+    pub together: Duration,
     /// One whose partner does not work is frozen after this much.
     pub alone: Duration,
     /// A new process may take this long to give its first sign.
@@ -27,9 +30,11 @@ pub struct Policy {
 impl Policy {
     /// The patience of a system whose target duration is `segment`.
     pub const fn of_segment(segment: Duration) -> Self {
+        let limit = segment.saturating_mul(3).checked_div(10).expect("ten is not zero");
         Self {
             interval: Duration::from_millis(100),
-            limit: segment.saturating_mul(3).checked_div(10).expect("ten is not zero"),
+            limit,
+            together: limit.saturating_mul(2),
             alone: segment.saturating_mul(2),
             start: Duration::from_secs(5),
         }
@@ -50,6 +55,13 @@ struct Process {
     /// Whether it does what it is there for.
     ready: bool,
     condemned: bool,
+}
+
+impl Process {
+    /// For how long nothing was heard.
+    const fn silent(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.silent_since)
+    }
 }
 
 /// A part that was found frozen.
@@ -111,21 +123,20 @@ impl<K: Copy + Ord> Watchdog<K> {
         if is_late {
             self.forgive(now);
         }
-        let silent = |process: &Process| now.saturating_sub(process.silent_since);
-        let frozen: Vec<_> = self
-            .running
-            .iter()
-            .filter(|(part, process)| {
-                !process.condemned && silent(process) > self.patience(**part, process, now)
-            })
-            .map(|(&part, process)| Frozen { part, silent: silent(process) })
-            .collect();
-        for Frozen { part, .. } in &frozen {
-            if let Some(process) = self.running.get_mut(part) {
-                process.condemned = true;
-            }
+        let parts: Vec<_> = self.running.keys().copied().collect();
+        // One after the other: who is condemned no longer counts for its partner.
+        parts.into_iter().filter_map(|part| self.judge(part, now)).collect()
+    }
+
+    /// Condemns a part if it is frozen.
+    fn judge(&mut self, part: K, now: Duration) -> Option<Frozen<K>> {
+        let process = self.running.get(&part).filter(|process| !process.condemned)?;
+        let silent = process.silent(now);
+        if silent <= self.patience(part, process, now) {
+            return None;
         }
-        frozen
+        self.running.get_mut(&part)?.condemned = true;
+        Some(Frozen { part, silent })
     }
 
     /// Everybody's silence begins anew.
@@ -138,17 +149,38 @@ impl<K: Copy + Ord> Watchdog<K> {
     fn patience(&self, part: K, process: &Process, now: Duration) -> Duration {
         match (self.partner)(part) {
             _ if !process.heard => self.policy.start,
-            Some(partner) if !self.works(partner, now) => self.policy.alone,
-            _ => self.policy.limit,
+            Some(partner) if self.works(partner, now) => self.policy.limit,
+            Some(partner) if self.is_silent(partner, now) && self.others_are_heard(part, partner, now) => {
+                self.policy.together
+            }
+            Some(_) => self.policy.alone,
+            None => self.policy.limit,
         }
+    }
+
+    /// Whether a part would be frozen if its partner worked.
+    fn is_silent(&self, part: K, now: Duration) -> bool {
+        self.running.get(&part).is_some_and(|process| {
+            process.heard && !process.condemned && process.silent(now) > self.policy.limit
+        })
+    }
+
+    /// Whether there are parts beside a pair, and all that run and have started are heard: the machine does not stand
+    /// still.
+    fn others_are_heard(&self, part: K, partner: K, now: Duration) -> bool {
+        let others = self.running.iter().filter(|(other, _)| **other != part && **other != partner);
+        let started: Vec<_> = others.filter(|(_, process)| process.heard).collect();
+        !started.is_empty() && started.iter().all(|(_, process)| process.silent(now) <= self.policy.limit / 2)
     }
 
     /// Whether a part was heard of late and is ready. Half the limit: two that fall silent together are both
     /// silent when the first of them is judged.
     fn works(&self, part: K, now: Duration) -> bool {
         self.running.get(&part).is_some_and(|process| {
-            let silent = now.saturating_sub(process.silent_since);
-            process.heard && process.ready && !process.condemned && silent <= self.policy.limit / 2
+            process.heard
+                && process.ready
+                && !process.condemned
+                && process.silent(now) <= self.policy.limit / 2
         })
     }
 }
@@ -248,20 +280,50 @@ mod tests {
             match why {
                 "it is gone" => kennel.watchdog.gone(2),
                 "it starts" => kennel.watchdog.started(2, kennel.now),
-                _ => kennel.watchdog.heard(2, false, kennel.now),
+                _ => {}
             }
-            assert_eq!(kennel.pass(4000, &[3]), [], "{why}");
+            for _ in 0..40 {
+                if why == "it is not ready" {
+                    kennel.watchdog.heard(2, false, kennel.now);
+                }
+                assert_eq!(kennel.pass(100, &[3]), [], "{why}");
+            }
             let later = kennel.pass(100, &[3]);
             assert!(later.contains(&(1, 100)), "{why}: {later:?}");
         }
     }
 
     #[test]
-    fn two_that_fall_silent_together_are_both_spared() {
+    fn of_two_that_fall_silent_while_another_is_heard_one_is_replaced_and_then_the_other() {
         let mut kennel = Kennel::new();
         kennel.pass(200, &[2, 3]);
-        assert_eq!(kennel.pass(3800, &[3]), [], "the second was heard 200 ms later");
-        assert_eq!(kennel.pass(1000, &[3]), [(1, 100), (2, 300)]);
+        assert_eq!(kennel.pass(1800, &[3]), [(1, 1100)], "twice three tenths, and the other not yet");
+        kennel.watchdog.started(1, kennel.now);
+        assert_eq!(kennel.pass(300, &[3]), []);
+        kennel.watchdog.heard(1, true, kennel.now);
+        assert_eq!(kennel.pass(100, &[1, 3]), [(2, 100)], "there is one that works");
+    }
+
+    #[test]
+    fn the_second_of_two_does_not_wait_for_ever_for_the_first() {
+        let mut kennel = Kennel::new();
+        assert_eq!(kennel.pass(10_000, &[3]), [(1, 1300), (2, 4100)]);
+    }
+
+    #[test]
+    fn two_that_fall_silent_with_all_others_are_spared_for_two_target_durations() {
+        let mut kennel = Kennel::new();
+        kennel.pass(200, &[2, 3]);
+        // The third, without a partner, is judged as ever.
+        assert_eq!(kennel.pass(3800, &[]), [(3, 700)], "the second was heard 200 ms later");
+        assert_eq!(kennel.pass(1000, &[]), [(1, 100), (2, 300)]);
+        let mut kennel = Kennel::new();
+        kennel.watchdog.gone(3);
+        assert_eq!(
+            kennel.pass(4000, &[]),
+            [],
+            "there is nobody whose word would prove that the machine goes on"
+        );
     }
 
     #[test]
@@ -287,8 +349,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is heard and however late the ticks are: a part that was heard within its patience
-        /// is not condemned, and neither is one while its partner does not work.
+        /// Whatever is heard and however late the ticks are: a part that was heard within its patience is not
+        /// condemned. One whose partner does not work is condemned only after a long silence, or while others are heard.
         #[test]
         fn nobody_is_condemned_who_was_heard_in_time(
             steps in prop::collection::vec((0_u64..400, any::<[bool; 3]>()), 1..300)
@@ -302,12 +364,16 @@ mod tests {
                     *last = kennel.now;
                 }
                 let late = millis > 200;
-                for Frozen { part, silent } in kennel.watchdog.tick(kennel.now) {
+                let found = kennel.watchdog.tick(kennel.now);
+                let soon = |found: &&Frozen<u8>| found.part < 3 && found.silent <= POLICY.alone;
+                prop_assert!(found.iter().filter(soon).count() <= 1, "of a pair one at a time");
+                for Frozen { part, silent } in found {
                     let unheard = |part: u8| kennel.now - last[usize::from(part - 1)];
                     prop_assert!(!late);
                     prop_assert!(unheard(part) >= silent && silent > POLICY.limit);
                     if let Some(partner) = partner(part) {
-                        prop_assert!(unheard(partner) <= POLICY.limit / 2 || silent > POLICY.alone);
+                        let others = unheard(3) <= POLICY.limit / 2 && silent > POLICY.together;
+                        prop_assert!(unheard(partner) <= POLICY.limit / 2 || others || silent > POLICY.alone);
                     }
                     kennel.watchdog.started(part, kennel.now);
                     kennel.watchdog.heard(part, true, kennel.now);
