@@ -25,7 +25,7 @@ mod supervise;
 mod takeover;
 mod upgrade;
 
-use std::{convert::Infallible, fs};
+use std::convert::Infallible;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -69,14 +69,16 @@ async fn up(system: &System, wanted: &Ports, upgrade: bool, console: &Console) -
     let _lock = lock(system, wanted, &folder, upgrade).await?;
     let lives = Lives::new(system.segment);
     let mut prepared = takeover::prepare(system, wanted, &folder, &lives, upgrade, console).await?;
+    if prepared.is_fresh() {
+        folder.make(plan::folders(system))?;
+    }
     let recorded = folder.write_up(&prepared.ports);
     // What runs is supervised even by one that can't record itself.
-    let unrecorded = if prepared.is_fresh() { recorded.map(|()| None)? } else { recorded.err() };
-    let record = keep_on_record(&folder, prepared.ports.clone(), unrecorded, console);
+    let recorded = if prepared.is_fresh() { Ok(recorded?) } else { recorded };
+    let record = keep_on_record(&folder, prepared.ports.clone(), recorded, console);
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
-        event::Event::of(system).retire(console)?;
-        make_spools(system)?;
+        event::Event::of(system).retire(&folder, console)?;
         console.print(plan::welcome(system, &prepared.ports));
     }
     let leaving = tokio::spawn(let_go(folder.clone(), std::mem::take(&mut prepared.leaving)));
@@ -142,27 +144,24 @@ async fn let_go(folder: Folder, processes: Vec<folder::Living>) {
     }
 }
 
-/// Makes the folders that the packagers own, so that whoever looks at them first finds them.
-fn make_spools(system: &System) -> anyhow::Result<()> {
-    for part in system.parts.iter().filter(|part| matches!(part, Part::Server1 | Part::Server2)) {
-        let spool = plan::spool(&system.folder, *part);
-        fs::create_dir_all(&spool).with_context(|| format!("cannot make {}", spool.display()))?;
-    }
-    Ok(())
-}
-
-/// Records this supervisor as soon as that is possible, if it was not possible at first.
+/// Records this supervisor in a file as soon as that is possible, if it was not possible at first.
 async fn keep_on_record(
     folder: &Folder,
     ports: Ports,
-    fault: Option<anyhow::Error>,
+    mut recorded: anyhow::Result<()>,
     console: &Console,
 ) -> Infallible {
-    if let Some(fault) = fault {
-        console.say("up", format_args!("supervises without a record, `down` can't find it: {fault:#}"));
-        while folder.write_up(&ports).is_err() {
-            tokio::time::sleep(UNRECORDED).await;
+    let mut told = false;
+    while recorded.is_err() || !folder.has_whole_up() {
+        match recorded {
+            Err(fault) if !std::mem::replace(&mut told, true) => console
+                .say("up", format_args!("supervises without a record, `down` can't find it: {fault:#}")),
+            _ => {}
         }
+        tokio::time::sleep(UNRECORDED).await;
+        recorded = folder.write_up(&ports);
+    }
+    if told {
         console.say("up", "is on record again");
     }
     std::future::pending().await
@@ -226,6 +225,8 @@ fn cannot_go_on(folder: &Folder, part: Part) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -65,20 +65,29 @@ impl Process {
         Ok(Some(Handle { process: self, descriptor: watch(descriptor)? }))
     }
 
-    /// Writes it to a file, whole or not at all.
+    /// Records it in the place of what was there, whole or not at all; on a full disk as a link, which [`whole`] explains.
     ///
     /// # Errors
     /// If the folder can't be written.
     pub fn write(self, path: &Path) -> anyhow::Result<()> {
-        serde_json::to_vec(&self)
-            .map_err(io::Error::from)
-            .and_then(|bytes| whole::write(path, &bytes))
+        let words = self.words();
+        whole::write_or_link(path, words.as_bytes(), &words)
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Reads it from a file; none if there is no such file or it holds something else.
+    /// Its record, which fits a link: 44 bytes at most.
+    pub fn words(self) -> String {
+        format!(r#"{{"pid":{},"start":{}}}"#, self.pid, self.start)
+    }
+
+    /// Reads it from its record; none if there is no such record or it says something else.
     pub fn read(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+        serde_json::from_slice(&whole::words(path).ok()?).ok()
+    }
+
+    /// Whether it is on record in a file, which other programs can read, too.
+    pub fn is_on_record(self, path: &Path) -> bool {
+        path.is_file() && Self::read(path) == Some(self)
     }
 }
 
@@ -184,7 +193,17 @@ mod tests {
         let this = Process::current().unwrap();
         this.write(&path).unwrap();
         assert_eq!(Process::read(&path), Some(this));
+        assert!(this.is_on_record(&path));
         std::fs::write(&path, "{").unwrap();
         assert_eq!(Process::read(&path), None);
+        assert!(!this.is_on_record(&path));
+    }
+
+    #[test]
+    fn a_record_fits_the_inode_of_a_link() {
+        // The largest that Linux has: pid_max is 2^22; so many ticks pass in five billion years.
+        let most = Process { pid: 1 << 22, start: u64::MAX };
+        assert!(most.words().len() < 60, "{}", most.words());
+        assert_eq!(serde_json::from_str::<Process>(&most.words()).unwrap(), most);
     }
 }

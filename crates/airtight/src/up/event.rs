@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use airtight_media::{grid::Number, id::SignalName, record::Record};
-use anyhow::Context as _;
 
 use super::console::Console;
+use super::folder::Folder;
 use super::plan::{self, Part, System};
+use crate::config::SettingError;
 
 /// The event of a signal in the spools of a system.
 #[derive(Clone, Debug)]
 pub struct Event {
     signal: SignalName,
-    folder: PathBuf,
     spools: [PathBuf; 2],
 }
 
@@ -27,7 +27,6 @@ impl Event {
     pub fn of(system: &System) -> Self {
         Self {
             signal: system.signal.clone(),
-            folder: system.folder.clone(),
             spools: [Part::Server1, Part::Server2].map(|part| plan::spool(&system.folder, part)),
         }
     }
@@ -42,12 +41,12 @@ impl Event {
     /// Moves it out of the spools if it has an end, and tells so.
     ///
     /// # Errors
-    /// If a folder can't be moved: the new event could not begin.
-    pub fn retire(&self, console: &Console) -> anyhow::Result<()> {
+    /// A [`SettingError`] if a folder can't be moved: the new event could not begin.
+    pub fn retire(&self, run: &Folder, console: &Console) -> Result<(), SettingError> {
         let Some(end) = self.records().filter_map(|record| record.end).min() else { return Ok(()) };
         let mut places = Vec::new();
         for spool in &self.spools {
-            places.extend(self.move_away(spool, end)?.map(|place| place.display().to_string()));
+            places.extend(self.move_away(run, spool, end)?.map(|place| place.display().to_string()));
         }
         let (signal, places) = (&self.signal, places.join(" and "));
         console.say(
@@ -65,16 +64,15 @@ impl Event {
         self.spools.iter().filter_map(read)
     }
 
-    fn move_away(&self, spool: &Path, end: Number) -> anyhow::Result<Option<PathBuf>> {
+    fn move_away(&self, run: &Folder, spool: &Path, end: Number) -> Result<Option<PathBuf>, SettingError> {
         let from = spool.join(self.signal.as_str());
         if !from.exists() {
             return Ok(None);
         }
-        let ended = self.folder.join("ended").join(spool.file_name().unwrap_or_default());
-        fs::create_dir_all(&ended).with_context(|| format!("cannot make {}", ended.display()))?;
+        let ended = run.path().join("ended").join(spool.file_name().unwrap_or_default());
+        fs::create_dir_all(&ended).map_err(|error| run.unusable(&ended, "made", &error))?;
         let to = ended.join(format!("{}-{end}", self.signal));
-        fs::rename(&from, &to)
-            .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
+        fs::rename(&from, &to).map_err(|error| run.unusable(&from, "moved", &error))?;
         Ok(Some(to))
     }
 }
@@ -113,7 +111,7 @@ mod tests {
         // The end reached one packager only.
         let second = record(run, "spool-2", "live01", "null");
         let other = record(run, "spool-2", "live02", "7");
-        event(run).retire(&console).unwrap();
+        event(run).retire(&Folder::new(run), &console).unwrap();
         assert!(!first.exists() && !second.exists() && other.exists());
         assert!(run.join("ended/spool-1/live01-7/signal.json").exists());
         assert!(run.join("ended/spool-2/live01-7/signal.json").exists());
@@ -125,7 +123,7 @@ mod tests {
         let console = Console::start(false).unwrap();
         let folder = record(temporary.path(), "spool-1", "live01", "null");
         let event = event(temporary.path());
-        event.retire(&console).unwrap();
+        event.retire(&Folder::new(temporary.path()), &console).unwrap();
         assert_eq!(event.is_over(), None);
         assert!(folder.exists());
     }

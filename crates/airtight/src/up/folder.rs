@@ -1,7 +1,8 @@
 //! The folder of a system: who runs, where its logs and sockets are, and that it has one supervisor.
 //!
 //! A part records itself in `parts/<part>.json` before it becomes the part, so that no death of `up`
-//! leaves one unknown. Records are believed only if the process named there still runs.
+//! leaves one unknown. Records are believed only if the process named there still runs. On a full disk they are links,
+//! see [`whole`].
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -70,37 +71,49 @@ impl Folder {
     ///
     /// # Errors
     /// A [`SettingError`] if it can't be made or its path is too long for the sockets in it.
-    pub fn create(&self) -> anyhow::Result<()> {
-        for folder in ["parts", "log"] {
-            let folder = self.path.join(folder);
-            fs::create_dir_all(&folder).map_err(|error| {
-                SettingError::new(format!(
-                    "run-dir = '{}' can't be used: {} can't be made: {error}",
-                    self.path.display(),
-                    folder.display()
-                ))
-            })?;
-        }
+    pub fn create(&self) -> Result<(), SettingError> {
         let longest = Part::ALL.map(|part| self.socket(part).as_os_str().len()).into_iter().max();
         if longest.is_some_and(|length| length > SOCKET_PATH_MAX) {
-            bail!(SettingError::new(format!(
+            return Err(SettingError::new(format!(
                 "run-dir = '{}' can't be used: its path is too long for the sockets in it, \
                  expected at most {} bytes",
                 self.path.display(),
                 SOCKET_PATH_MAX - "/discovery.sock".len()
             )));
         }
-        Ok(())
+        self.make(["parts", "log"].map(|folder| self.path.join(folder)))
+    }
+
+    /// Makes the folders of the parts before these start: what is there before the disk is full needs no room then.
+    ///
+    /// # Errors
+    /// A [`SettingError`] if one can't be made.
+    pub fn make(&self, folders: impl IntoIterator<Item = PathBuf>) -> Result<(), SettingError> {
+        let make = |folder: PathBuf| {
+            fs::create_dir_all(&folder).map_err(|error| self.unusable(&folder, "made", &error))
+        };
+        folders.into_iter().try_for_each(make)
+    }
+
+    /// What the operator is told when something in the folder can't be made, written or moved.
+    pub fn unusable(&self, what: &Path, done: &str, error: &io::Error) -> SettingError {
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        SettingError::new(format!(
+            "run-dir = '{}' can't be used: {} can't be {done}: {error}; {}or choose another --run-dir",
+            self.path.display(),
+            what.display(),
+            if full { "make room on its disk " } else { "make it writable " },
+        ))
     }
 
     /// Becomes the supervisor; none if there is another one.
     ///
     /// # Errors
-    /// If the lock file can't be made.
+    /// A [`SettingError`] if the lock file can't be made.
     pub fn lock(&self) -> anyhow::Result<Option<Lock>> {
         let path = self.path.join("lock");
         let file = File::options().create(true).append(true).open(&path);
-        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        let file = file.map_err(|error| self.unusable(&path, "opened", &error))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -237,28 +250,37 @@ impl Folder {
         self.record(&format!("{part}{LEAVING}"))
     }
 
-    /// Records the supervisor.
+    /// Records the supervisor; on a full disk without the ports, as a link.
     ///
     /// # Errors
-    /// If the folder can't be written.
+    /// A [`SettingError`] if the folder can't be written.
     pub fn write_up(&self, ports: &Ports) -> anyhow::Result<()> {
         let ports = ports.iter().map(|(part, &port)| (part.to_string(), port)).collect();
         let up = Up { process: Process::current()?, ports };
-        let path = self.path.join("up.json");
-        serde_json::to_vec(&up)
-            .map_err(io::Error::from)
-            .and_then(|bytes| whole::write(&path, &bytes))
-            .with_context(|| format!("cannot write {}", path.display()))
+        let path = self.supervisor();
+        whole::write_or_link(&path, &serde_json::to_vec(&up)?, &up.process.words())
+            .map_err(|error| self.unusable(&path, "written", &error).into())
     }
 
     /// The last supervisor, living or not.
     pub fn read_up(&self) -> Option<Up> {
-        serde_json::from_slice(&fs::read(self.path.join("up.json")).ok()?).ok()
+        let words = whole::words(&self.supervisor()).ok()?;
+        let alone = || Some(Up { process: serde_json::from_slice(&words).ok()?, ports: Vec::new() });
+        serde_json::from_slice(&words).ok().or_else(alone)
+    }
+
+    /// Whether the last supervisor is on record with its ports, in a file.
+    pub fn has_whole_up(&self) -> bool {
+        self.supervisor().is_file()
+    }
+
+    fn supervisor(&self) -> PathBuf {
+        self.path.join("up.json")
     }
 
     /// Forgets the supervisor.
     pub fn forget_up(&self) {
-        let _ = fs::remove_file(self.path.join("up.json"));
+        let _ = fs::remove_file(self.supervisor());
         let _ = fs::remove_file(self.notify());
     }
 }
@@ -358,6 +380,13 @@ mod tests {
         let up = folder.read_up().unwrap();
         assert_eq!(up.ports(), ports);
         assert!(up.process.lives());
+        assert!(folder.has_whole_up());
+        // What is left of it where there was no room for a file.
+        fs::remove_file(folder.supervisor()).unwrap();
+        std::os::unix::fs::symlink(up.process.words(), folder.supervisor()).unwrap();
+        let without_ports = folder.read_up().unwrap();
+        assert_eq!((without_ports.process, without_ports.ports()), (up.process, Ports::new()));
+        assert!(!folder.has_whole_up());
         folder.forget_up();
         assert!(folder.read_up().is_none());
     }
@@ -366,7 +395,7 @@ mod tests {
     fn a_path_too_long_for_sockets_is_refused() {
         let temporary = tempfile::tempdir().unwrap();
         let error = Folder::new(temporary.path().join("x".repeat(100))).create().unwrap_err();
-        assert!(error.is::<SettingError>());
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "nothing is made");
         assert!(error.to_string().ends_with("expected at most 92 bytes"), "{error}");
     }
 }

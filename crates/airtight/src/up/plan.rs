@@ -180,7 +180,7 @@ pub fn arguments(
     };
     let urls = |parts: &[Part]| parts.iter().filter_map(|&part| url(part)).collect::<Vec<_>>().join(",");
     let packagers = urls(&[Part::Server1, Part::Server2]);
-    let folder = |name: &str| system.folder.join(name).display().to_string();
+    let state = || state(&system.folder, part).display().to_string();
     let mut args = Arguments(vec![part.role().to_owned()]);
     for (key, value) in system.forwarded.iter().filter(|(key, _)| reads(part.role(), key)) {
         args.set(key, value);
@@ -200,7 +200,7 @@ pub fn arguments(
             args.set("packagers", packagers);
             args.set("reporter", urls(&[Part::Reporter]));
         }
-        Part::Reporter => args.set("state", folder("state-reporter")),
+        Part::Reporter => args.set("state", state()),
         Part::Server1 | Part::Server2 => {
             args.set("name", part);
             args.set("root", spool(&system.folder, part).display());
@@ -210,7 +210,7 @@ pub fn arguments(
             args.set("name", part);
             args.set("reporter", urls(&[Part::Reporter]));
             args.set("peers", urls(&[if part == Part::Origin1 { Part::Origin2 } else { Part::Origin1 }]));
-            args.set("state", folder(&format!("state-{part}")));
+            args.set("state", state());
             if !system.forwarded.contains_key("pathways") {
                 args.set("pathways", pathways(system, ports));
             }
@@ -242,6 +242,20 @@ fn pathways(system: &System, ports: &Ports) -> String {
 /// The folder that a packager owns.
 pub fn spool(folder: &Path, part: Part) -> PathBuf {
     folder.join(if part == Part::Server2 { "spool-2" } else { "spool-1" })
+}
+
+/// The folder in which a part keeps what outlives it.
+fn state(folder: &Path, part: Part) -> PathBuf {
+    folder.join(format!("state-{part}"))
+}
+
+/// The folders in which the parts keep media and state.
+pub fn folders(system: &System) -> impl Iterator<Item = PathBuf> {
+    system.parts.iter().filter_map(|&part| match part {
+        Part::Server1 | Part::Server2 => Some(spool(&system.folder, part)),
+        Part::Reporter | Part::Origin1 | Part::Origin2 => Some(state(&system.folder, part)),
+        Part::WorkerA | Part::WorkerB | Part::Discovery => None,
+    })
 }
 
 struct Arguments(Vec<String>);

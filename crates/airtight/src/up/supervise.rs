@@ -152,7 +152,7 @@ impl Supervised {
         Some(end.to_string())
     }
 
-    /// Records the process as soon as that is possible, if it could not do so itself: until then only
+    /// Records the process in a file as soon as that is possible, if it could not do so itself: without any record only
     /// this supervisor knows of it, and no later one could adopt it.
     async fn keep_on_record(&self, process: Option<Process>) -> Infallible {
         let path = self.folder.record(self.part.name());
@@ -160,11 +160,11 @@ impl Supervised {
         while let Some(process) = process {
             // It had this long to record itself.
             tokio::time::sleep(UNRECORDED).await;
-            if Process::read(&path) == Some(process) {
+            if process.is_on_record(&path) {
                 break;
             }
             match process.write(&path) {
-                Ok(()) if told => self.console.say(self.part, "is on record again"),
+                Ok(()) if std::mem::take(&mut told) => self.console.say(self.part, "is on record again"),
                 Ok(()) => {}
                 Err(error) if !told => {
                     told = true;

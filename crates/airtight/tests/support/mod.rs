@@ -18,6 +18,7 @@ pub mod memory;
 pub mod parsers;
 pub mod progress;
 pub mod record;
+pub mod small_disk;
 pub mod stillness;
 pub mod system;
 pub mod watching;

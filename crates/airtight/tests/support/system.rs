@@ -33,6 +33,12 @@ pub fn airtight_in(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// What is in a record: a file, or a link where the disk is full.
+fn words(record: &Path) -> Option<Vec<u8>> {
+    let link = fs::read_link(record).map(|target| target.into_os_string().into_encoded_bytes());
+    link.or_else(|_| fs::read(record)).ok()
+}
+
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || condition().then_some(()));
 }
@@ -164,7 +170,7 @@ impl System {
     /// The same, with further flags.
     pub fn upgrade_as(&mut self, flags: &[&str]) {
         let mut before = self.up.take().unwrap();
-        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        let shown = File::create(self.shown_file()).unwrap();
         self.spawn_up(&[&["--upgrade"], flags].concat(), || (Stdio::null(), shown.into()));
         self.wait_for_parts();
         wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
@@ -178,7 +184,7 @@ impl System {
 
     /// The same, and does something while the supervisor is not on record yet.
     pub fn supervise_while(&mut self, meanwhile: impl FnOnce(&Self)) {
-        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        let shown = File::create(self.shown_file()).unwrap();
         self.spawn_up(&[], || (Stdio::null(), shown.into()));
         meanwhile(self);
         self.wait_for_parts();
@@ -186,7 +192,7 @@ impl System {
 
     /// Starts a supervisor with further flags and waits until the system answers.
     pub fn supervise_as(&mut self, flags: &[&str]) {
-        let shown = File::create(self.folder.path().join("shown")).unwrap();
+        let shown = File::create(self.shown_file()).unwrap();
         self.spawn_up(flags, || (Stdio::null(), shown.into()));
         self.wait_for_parts();
     }
@@ -217,18 +223,21 @@ impl System {
     }
 
     fn up_json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&fs::read(self.supervisor_record()).ok()?).ok()
+        serde_json::from_slice(&words(&self.supervisor_record())?).ok()
     }
 
     fn recorded_supervisor(&self) -> Option<i32> {
-        i32::try_from(self.up_json()?["process"]["pid"].as_i64()?).ok()
+        let up = self.up_json()?;
+        let process = up.get("process").unwrap_or(&up);
+        i32::try_from(process["pid"].as_i64()?).ok()
     }
 
     fn recorded_ports(&self) -> BTreeMap<String, u16> {
-        serde_json::from_value::<Vec<(String, u16)>>(self.up_json().unwrap()["ports"].clone())
-            .unwrap()
-            .into_iter()
-            .collect()
+        match self.up_json().unwrap().get_mut("ports").map(serde_json::Value::take) {
+            Some(ports) => serde_json::from_value::<Vec<(String, u16)>>(ports).unwrap().into_iter().collect(),
+            // There was no room for them.
+            None => self.ports.clone(),
+        }
     }
 
     fn run_dir(&self) -> PathBuf {
@@ -252,7 +261,12 @@ impl System {
 
     /// What the terminal shows.
     pub fn shown(&self) -> String {
-        fs::read_to_string(self.folder.path().join("shown")).unwrap()
+        fs::read_to_string(self.shown_file()).unwrap()
+    }
+
+    /// Where that is kept.
+    pub fn shown_file(&self) -> PathBuf {
+        self.folder.path().join("shown")
     }
 
     /// Runs another command on this system.
@@ -277,8 +291,7 @@ impl System {
 
     /// The process of a part; none while it does not run.
     pub fn process(&self, part: &str) -> Option<Process> {
-        let record = fs::read(self.record(part)).ok()?;
-        let record: serde_json::Value = serde_json::from_slice(&record).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&words(&self.record(part))?).ok()?;
         let process =
             Process { pid: i32::try_from(record["pid"].as_i64()?).ok()?, start: record["start"].as_u64()? };
         process.lives().then_some(process)

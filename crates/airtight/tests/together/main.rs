@@ -5,6 +5,7 @@ mod programme;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_full_disk_hides_no_part;
 mod a_supervised_event_changes_its_tracks;
 mod an_ended_event_settles;
 mod child_processes_are_bound_and_known;

@@ -313,7 +313,8 @@ fn a_setting_that_can_t_be_used_touches_nothing_that_runs() {
 fn a_part_that_can_t_go_on_ends_a_fresh_system_with_its_sentence() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join(".airtight")).unwrap();
-    std::fs::write(folder.path().join(".airtight/state-reporter"), "no folder").unwrap();
+    // A folder in which nobody may make files.
+    std::os::unix::fs::symlink("/proc", folder.path().join(".airtight/state-reporter")).unwrap();
     let up =
         airtight_in(folder.path(), &["up", "--only", "reporter", "--reporter-port", "0"]).output().unwrap();
     let error = String::from_utf8_lossy(&up.stderr).into_owned();
