@@ -24,11 +24,11 @@ guard restart kill@origin1 crates/airtight/src/up/supervise.rs \
     's/sleep\(wait\) => \{\}/sleep(wait + Duration::from_secs(600)) => {}/' \
     'what died is started again at once'
 guard watchdog freeze@origin1 crates/control/src/watchdog.rs \
-    's/limit = segment\.saturating_mul\(3\)\.checked_div\(10\)/limit = segment.saturating_mul(300).checked_div(10)/' \
+    's/filter\(\|process\| !process\.condemned\)/filter(|process| process.condemned)/' \
     'what gives no sign of life is killed and started again'
-guard sockets upgrade@supervisor crates/airtight/src/up/supervise.rs \
-    's/(try_clone\)\.transpose\(\)\?);/$1.filter(|_| predecessor.is_none());/' \
-    'a new process serves on the sockets of the one before'
+guard sockets upgrade@supervisor crates/airtight/src/up/succession.rs \
+    's/(let mut new = match self\.spawn\()Some\(Predecessor::Serves\)/old.kill().await;\n        self.listener = None;\n        $1None/' \
+    'a new process begins beside the one before, and serves on its sockets'
 guard adoption kill@supervisor crates/airtight/src/up/supervise.rs \
     's/\.own_session\(\)/.own_session().dies_with_parent()/' \
     'parts outlive their supervisor, and the next one adopts them'
@@ -112,8 +112,8 @@ seen() {
 
 table() {
     local name status failed=0
-    echo '| guard | is broken in | cell | what viewers would have seen |'
-    echo '|---|---|---|---|'
+    echo '| name | guard | is broken in | cell | what the drill said |'
+    echo '|---|---|---|---|---|'
     for name in "${NAMES[@]}"; do
         status=$(cat "$WORK/$name/status" 2>/dev/null || echo none)
         if [ "$status" != 1 ] || ! grep -q '^airtight: viewers would have noticed: over their bars' "$WORK/$name/said"; then
@@ -121,7 +121,7 @@ table() {
             echo "guards: $name was not noticed (exit status $status)" >&2
             continue
         fi
-        echo "| ${WHAT[$name]} | \`${FILE[$name]}\` | \`${CELL[$name]}\` | $(seen "$name") |"
+        echo "| $name | ${WHAT[$name]} | \`${FILE[$name]}\` | \`${CELL[$name]}\` | $(seen "$name") |"
     done
     if [ "$(cat "$WORK/whole/status" 2>/dev/null)" != 0 ]; then
         failed=1

@@ -94,7 +94,10 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "drill",
         about: "Break a system of its own part by part; what viewers notice is the exit status",
-        keys: &[&["only", "quick", "random", "seed", "duration", "report", "window", "ffmpeg"], PORTS],
+        keys: &[
+            &["only", "quick", "random", "seed", "duration", "sequences", "report", "window", "ffmpeg"],
+            PORTS,
+        ],
     },
 ];
 

@@ -117,6 +117,10 @@ pub const KEYS: &[Key] = &[
     Key { name: "random", help: "Faults that strike at random times in place of the cells, 1 to 10000" },
     Key { name: "seed", help: "Of the random times and faults; a seed gives the same again [default: any]" },
     Key { name: "duration", help: "Time in which the random faults strike, 10s to 24h [default: 10m]" },
+    Key {
+        name: "sequences",
+        help: "Storms of random faults, one after the other, each with the next seed, 1 to 1000 [default: 1]",
+    },
     Key { name: "report", help: "Folder for drill.json, drill.md and the parts' logs [default: none]" },
     Key {
         name: "once",

@@ -54,7 +54,12 @@ const SETTLE: u32 = 4;
 /// What is tried.
 enum Tries {
     Cells(Vec<Cell>),
-    Storm { count: usize, seed: u64, time: Duration },
+    /// A storm for each seed, one after the other.
+    Storms {
+        seeds: Vec<u64>,
+        count: usize,
+        time: Duration,
+    },
 }
 
 struct Options {
@@ -82,6 +87,7 @@ fn tries(settings: &Settings) -> Result<Tries, SettingError> {
     let only: Vec<Pattern> = settings.list("only", "")?;
     let quick = settings.get("quick", None, false)?;
     let count = settings.within("random", (1, 10_000), 0)?;
+    let sequences = settings.within("sequences", (1, 1000), 1)?;
     let chosen = [(!only.is_empty(), "--only"), (quick, "--quick"), (count > 0, "--random")];
     let chosen: Vec<_> = chosen.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
     if let [one, other, ..] = chosen[..] {
@@ -90,7 +96,11 @@ fn tries(settings: &Settings) -> Result<Tries, SettingError> {
     if count > 0 {
         let seed = settings.within("seed", (0, u64::MAX), u64::from(fastrand::u32(..)))?;
         let time = settings.opt::<Span>("duration", None)?.map_or(STORM, |span| span.0);
-        return Ok(Tries::Storm { count: usize::try_from(count).unwrap_or(usize::MAX), seed, time });
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        return Ok(Tries::Storms { seeds: storm::seeds(seed, sequences).collect(), count, time });
+    }
+    if sequences > 1 {
+        return Err(SettingError::new("--sequences needs --random: how many faults each has".to_owned()));
     }
     if quick {
         return Ok(Tries::Cells(Cell::quick().collect()));
@@ -247,8 +257,9 @@ fn tell(options: &Options, report: &Report) -> anyhow::Result<Option<String>> {
 fn plans(tries: &Tries, target: Duration) -> Vec<Plan> {
     match tries {
         Tries::Cells(cells) => cells.iter().map(|cell| Plan::of_cell(*cell, target)).collect(),
-        Tries::Storm { count, seed, time } => {
-            vec![Plan::of_storm(storm::draw(*count, *seed, *time), *seed, *time, target)]
+        Tries::Storms { seeds, count, time } => {
+            let plan = |seed: &u64| Plan::of_storm(storm::draw(*count, *seed, *time), *seed, *time, target);
+            seeds.iter().map(plan).collect()
         }
     }
 }
@@ -294,6 +305,19 @@ fn keep_logs(system: &System, options: &Options, has_clocks: bool) -> anyhow::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_of_many_storms_is_the_one_that_its_seed_gives_alone() {
+        let (time, target) = (Duration::from_secs(20), Duration::from_secs(2));
+        let planned = |seed, sequences| {
+            let seeds = storm::seeds(seed, sequences).collect();
+            let plans = plans(&Tries::Storms { seeds, count: 3, time }, target);
+            plans.into_iter().map(|plan| (plan.name, plan.strikes, plan.allowed)).collect::<Vec<_>>()
+        };
+        let (many, alone) = (planned(7, 20), (7..27).flat_map(|seed| planned(seed, 1)));
+        assert_eq!(many, alone.collect::<Vec<_>>());
+        assert_eq!((many[0].0.as_str(), many[19].0.as_str()), ("storm 7", "storm 26"));
+    }
 
     #[test]
     fn a_drill_that_can_not_go_on_still_tells_what_it_saw() {

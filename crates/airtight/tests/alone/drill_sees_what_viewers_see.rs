@@ -124,6 +124,7 @@ fn what_cannot_be_drilled_is_one_sentence() {
     refused(&["--only", "kill@origin3"], "--only has 'kill@origin3', which can't be used: there is no such");
     refused(&["--only", "stall@origin1"], "--only: stall@origin1 makes no sense, it has no encoder");
     refused(&["--quick", "--random", "5"], "--quick and --random exclude each other: give one of them");
+    refused(&["--sequences", "20"], "--sequences needs --random: how many faults each has");
     refused(&["--random", "5", "--duration", "soon"], "--duration = 'soon' can't be used: expected a time");
     refused(&["--report", "/proc/none"], "report = '/proc/none' can't be used: ");
 }

@@ -34,6 +34,11 @@ const RESPITE: Duration = Duration::from_secs(15);
 /// From the end of a fault until a part does again what it is for.
 const RECOVERY: Duration = Duration::from_secs(6);
 
+/// The seeds of so many storms: the first, and those that follow it.
+pub fn seeds(first: u64, storms: u64) -> impl Iterator<Item = u64> {
+    (0..storms).map(move |index| first.wrapping_add(index))
+}
+
 /// Up to `count` faults within `time`, in order of time; fewer if there is no room for so many.
 pub fn draw(count: usize, seed: u64, time: Duration) -> Vec<Strike> {
     let mut draw = Draw::new(seed);
@@ -130,6 +135,17 @@ mod tests {
         assert!(storm.iter().all(|strike| strike.at < MINUTES && strike.cell.senseless().is_none()));
         assert!(storm.iter().all(|strike| strike.cell.fault.is_of_storms()));
         assert!(STRUCK.iter().all(|one| storm.iter().any(|strike| strike.cell.component == *one)));
+    }
+
+    #[test]
+    fn short_storms_of_neighbouring_seeds_differ_and_their_faults_overlap() {
+        let storms: Vec<_> = seeds(u64::MAX, 20).map(|seed| draw(4, seed, Duration::from_secs(20))).collect();
+        assert!(storms.iter().all(|storm| storm.len() == 4));
+        assert!((1..storms.len()).all(|later| !storms[..later].contains(&storms[later])));
+        let is_met = |storm: &Vec<Strike>| {
+            storm.windows(2).any(|pair| pair[1].at < pair[0].at + pair[0].lasts + RECOVERY)
+        };
+        assert!(storms.iter().filter(|storm| is_met(storm)).count() >= 15);
     }
 
     #[test]
