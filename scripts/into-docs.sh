@@ -22,10 +22,15 @@ text() {
             # What was void and then passed is told below the table, and does not count.
             ! grep -q '^| `.*` \(missed\|void\) |' "$2" || die "$2 is of a drill that was not passed"
             ! grep -q '^Not all was tried: ' "$2" || die "$2 is of a drill that ended early"
+            grep -q '^| switch p99 ms | [0-9]* |' "$2" || die "$2 does not tell how long origins took to decide, or too long"
+            ! sed -n '/^## Over all of it$/,/^## /p' "$2" | grep -q '^- ' || die "$2 is of a drill in which a part grew"
             ! sed -n 3p "$2" | grep -q -e ' --\(only\|quick\|random\)' || die "$2 is of some cells only"
             echo "\`make drill\`: $(sed -n 4p "$2") A bar is 0 where none stands in brackets; what the figures are is in [drill.md](drill.md#figures)."
             echo
-            sed -n '/^| |/,/^$/{/^$/!p;}' "$2"
+            sed -n '1,/^## /{/^| |/,/^$/{/^$/!p;};}' "$2"
+            echo
+            echo "Over all of it, as [drill.md](drill.md#over-all-of-it) explains:"
+            sed -n '/^## Over all of it$/,/^## /{/^## /!p;}' "$2"
             ;;
         guards)
             # The table fails as long as a guard is left that was not broken, or not noticed; the page says so.

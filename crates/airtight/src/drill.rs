@@ -2,13 +2,14 @@
 //!
 //! `lab` says what is tried, what viewers may notice and whether they did. Here are the processes: the system
 //! ([`system`]), the network between its parts ([`network`]), their wall clocks ([`clocks`]) and what the encoders are
-//! given ([`content`]), what strikes it ([`strike`]), the wait until it is whole again ([`steady`]), and a trial
-//! ([`trial`]).
+//! given ([`content`]), what strikes it ([`strike`]), the wait until it is whole again ([`steady`]), a trial
+//! ([`trial`]), and what is seen of the parts over all of them ([`observe`]).
 
 mod clocks;
 mod content;
 mod disk;
 mod network;
+mod observe;
 mod steady;
 mod strike;
 mod system;
@@ -25,6 +26,7 @@ use airtight_lab::{
         matrix::{Cell, Pattern},
         report::{self, Report, Trial, Verdict},
         storm,
+        whole::Whole,
     },
     stillness::ATTEMPTS,
 };
@@ -38,6 +40,7 @@ use crate::{
     config::{SettingError, Settings},
     serve::run::{block_on_two, until_signal},
 };
+use observe::Observed;
 use steady::Steady;
 use system::System;
 use trial::Plan;
@@ -160,11 +163,33 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     let verdict = block_on_two(async {
         let stop = until_signal()?;
-        let (began, clock, mut trials) = (Timestamp::now(), Instant::now(), Vec::new());
-        let outcome = drill_all(&options, tries, &stop, &mut trials).await;
-        conclude(&options, outcome, report(began, clock.elapsed(), trials))
+        let (began, clock, mut seen) = (Timestamp::now(), Instant::now(), Seen::new(&tries));
+        let outcome = drill_all(&options, tries, &stop, &mut seen).await;
+        conclude(&options, outcome, report(began, clock.elapsed(), seen))
     })?;
     verdict.map_or(Ok(()), |verdict| bail!("viewers would have noticed: {verdict}"))
+}
+
+/// What a drill has seen so far.
+struct Seen {
+    trials: Vec<Trial>,
+    observed: Observed,
+    target: Duration,
+    /// Whether origins had to decide for other copies.
+    loses_copies: bool,
+}
+
+impl Seen {
+    fn new(tries: &Tries) -> Self {
+        let loses_copies =
+            matches!(tries, Tries::Cells(cells) if cells.iter().any(|cell| cell.loses_copies()));
+        Self { trials: Vec::new(), observed: Observed::new(), target: Duration::ZERO, loses_copies }
+    }
+
+    fn whole(&self) -> Whole {
+        let Observed { switches, usage, .. } = &self.observed;
+        Whole::of(&switches.borrow(), &usage.borrow(), self.target, self.loses_copies)
+    }
 }
 
 /// Tries everything, in one system after the other, and leaves nothing of them.
@@ -172,13 +197,15 @@ async fn drill_all(
     options: &Options,
     tries: Tries,
     stop: &CancellationToken,
-    trials: &mut Vec<Trial>,
+    seen: &mut Seen,
 ) -> anyhow::Result<()> {
     for (tries, has_clocks) in tries.by_system() {
         let library = has_clocks.then(clocks::library).flatten();
         let system = System::new(&options.ports, options.window, &options.ffmpeg, library).await?;
+        let Seen { trials, observed, target, .. } = &mut *seen;
         let outcome = tokio::select! {
-            outcome = drill(&system, options, &tries, trials) => outcome,
+            outcome = drill(&system, options, &tries, trials, target) => outcome,
+            never = observed.watch(&system) => match never {},
             () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
         };
         let kept = keep_logs(&system, options, has_clocks).context("the logs can't be kept");
@@ -211,15 +238,16 @@ async fn drill(
     options: &Options,
     tries: &Tries,
     trials: &mut Vec<Trial>,
+    target: &mut Duration,
 ) -> anyhow::Result<()> {
     cli::answer(format_args!("A system starts in {}", system.path().display()))?;
     system.supervise().await?;
     let steady = Steady::new(system, options.window);
-    let target = steady.started().await.context("the system does not start")?;
+    *target = steady.started().await.context("the system does not start")?;
     cli::answer(report::head())?;
-    for plan in plans(tries, target) {
+    for plan in plans(tries, *target) {
         for _ in 0..ATTEMPTS {
-            let trial = attempt(system, &steady, options, &plan, target).await;
+            let trial = attempt(system, &steady, options, &plan, *target).await;
             cli::answer(&trial)?;
             let verdict = trial.verdict();
             trials.push(trial);
@@ -231,13 +259,14 @@ async fn drill(
     Ok(())
 }
 
-fn report(began: Timestamp, time: Duration, trials: Vec<Trial>) -> Report {
+fn report(began: Timestamp, time: Duration, seen: Seen) -> Report {
     let words: Vec<_> = std::env::args().skip(1).collect();
     Report {
         command: format!("airtight {}", words.join(" ")),
         began,
         seconds: time.as_secs(),
-        trials,
+        whole: seen.whole(),
+        trials: seen.trials,
         cut_short: None,
         left_out: Cell::all().filter_map(|cell| Some((cell.to_string(), reason_against(cell)?))).collect(),
     }
@@ -248,8 +277,9 @@ fn tell(options: &Options, report: &Report) -> anyhow::Result<Option<String>> {
     if let Some(folder) = &options.report {
         write(report, folder).context("the report can't be written")?;
     }
-    for omission in report.omissions() {
-        cli::answer(format_args!("left out: {omission}"))?;
+    let omissions = report.omissions().into_iter().map(|omission| format!("left out: {omission}"));
+    for line in report.whole.lines().into_iter().chain(omissions) {
+        cli::answer(line)?;
     }
     Ok(report.verdict())
 }
@@ -335,7 +365,10 @@ mod tests {
             standstill_ms: 0,
             told: Vec::new(),
         };
-        let report = || report(Timestamp::UNIX_EPOCH, Duration::ZERO, vec![trial.clone()]);
+        let report = || {
+            let seen = Seen { trials: vec![trial.clone()], ..Seen::new(&Tries::Cells(Vec::new())) };
+            report(Timestamp::UNIX_EPOCH, Duration::ZERO, seen)
+        };
         let failed = || Err(anyhow::anyhow!("the second system does not start"));
         let error = conclude(&options, failed(), report()).unwrap_err();
         assert_eq!(error.to_string(), "the second system does not start");

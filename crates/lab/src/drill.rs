@@ -1,8 +1,9 @@
 //! `airtight drill`: which faults strike which parts, what viewers may notice of it, and whether they did. Pure.
 //!
 //! [`matrix`] has the cells, [`storm`] draws many at random times, [`judge`] holds what viewers saw against the
-//! bars, [`report`] tells the outcome, [`steady`] says when the
-//! next fault may come. Parts are known by the names under which a system records them, and by
+//! bars, [`whole`] what the system itself
+//! showed over all trials ([`switches`], [`usage`]), [`report`] tells the outcome, [`steady`] says when the next fault
+//! may come. Parts are known by the names under which a system records them, and by
 //! nothing else. Never here: a process, a socket, a clock.
 
 pub mod judge;
@@ -10,6 +11,9 @@ pub mod matrix;
 pub mod report;
 pub mod steady;
 pub mod storm;
+pub mod switches;
+pub mod usage;
+pub mod whole;
 
 #[cfg(test)]
 mod tests {
@@ -18,6 +22,7 @@ mod tests {
     use super::{
         judge::LEGEND,
         matrix::{Cell, Component, Fault},
+        whole,
     };
 
     const PAGE: &str = include_str!("../../../docs/drill.md");
@@ -31,7 +36,8 @@ mod tests {
     #[test]
     fn the_page_has_every_figure() {
         let row = |(what, says): &(&str, &str)| format!("| {what} | {says} |");
-        assert_eq!(rows("## Figures"), LEGEND.iter().map(row).collect::<Vec<_>>());
+        let expected: Vec<_> = LEGEND.iter().chain(&whole::LEGEND).map(row).collect();
+        assert_eq!(rows("## Figures"), expected);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use crate::whole;
 
 /// A process, living or not, told apart from later ones with the same pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Process {
     /// Its process id.
     pub pid: i32,

@@ -117,12 +117,12 @@ impl System {
     /// # Errors
     /// It can't be started, or some part is not replaced in time.
     pub async fn upgrade(&self) -> anyhow::Result<()> {
-        let before: Vec<_> = Part::ALL.into_iter().filter_map(|part| self.process(part)).collect();
+        let before: Vec<_> = Part::ALL.into_iter().filter_map(|part| self.process(part.name())).collect();
         self.start(Some("--upgrade")).await?;
         let begun = Instant::now();
         loop {
             let left = Part::ALL.into_iter().find(|part| {
-                self.process(*part).is_none_or(|process| before.contains(&process) || !process.lives())
+                self.process(part.name()).is_none_or(|process| before.contains(&process) || !process.lives())
             });
             let leaving = self.folder.living()?.into_iter().find_map(|process| process.leaves());
             match left.or(leaving) {
@@ -133,9 +133,12 @@ impl System {
         }
     }
 
-    /// The process that is on record for a part.
-    fn process(&self, part: Part) -> Option<Process> {
-        Process::read(&self.folder.record(part.name()))
+    /// The process that is on record for a part, or for the supervisor.
+    pub fn process(&self, name: &str) -> Option<Process> {
+        match name {
+            SUPERVISOR => self.folder.read_up().map(|up| up.process),
+            part => Process::read(&self.folder.record(part)),
+        }
     }
 
     /// Starts a supervisor, with a further flag, and waits until it is on record.
@@ -210,11 +213,7 @@ impl System {
     /// # Errors
     /// The system's, if there can be no further descriptor.
     pub fn hold(&self, name: &str) -> anyhow::Result<Option<Handle>> {
-        let process = match name {
-            SUPERVISOR => self.folder.read_up().map(|up| up.process),
-            part => Process::read(&self.folder.record(part)),
-        };
-        Ok(process.map(Process::open).transpose()?.flatten())
+        Ok(self.process(name).map(Process::open).transpose()?.flatten())
     }
 
     /// Where a packager keeps its media.

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::contents::Contents;
 
 /// Upper bounds of the buckets of decision times, in seconds: half of every target duration that is usual is one.
-const SWITCHES: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0];
+const SWITCHES: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0];
 
 /// Counters over all signals, and what their lineages' contents are.
 #[derive(Debug)]

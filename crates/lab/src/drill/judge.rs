@@ -1,6 +1,6 @@
 //! What viewers saw, held against the bars.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -110,6 +110,27 @@ impl Figure {
             Bar::AtMost(most) => self.is <= most,
             Bar::AtLeast(least) => self.is >= least,
             Bar::Open => true,
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.is)?;
+        match self.bar {
+            Bar::AtMost(most) => write!(f, ", at most {most}"),
+            Bar::AtLeast(least) => write!(f, ", at least {least}"),
+            Bar::Open => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "≤ {most}"),
+            Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::Open => Ok(()),
         }
     }
 }

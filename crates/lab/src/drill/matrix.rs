@@ -327,6 +327,11 @@ impl Cell {
         }
     }
 
+    /// Whether the copies that lead do not come any more, so that others are to be decided for.
+    pub const fn loses_copies(self) -> bool {
+        matches!(self.component, Component::WorkerA) && !self.fault.leaves_a_path()
+    }
+
     /// How long the fault lasts: until what was frozen goes on, or another supervisor comes; nothing if it ends by itself.
     pub const fn lasts(self) -> Duration {
         match (self.fault, self.component) {

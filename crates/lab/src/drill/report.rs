@@ -5,7 +5,10 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::judge::{Bar, Figure, LEGEND, SLATE};
+use super::{
+    judge::{Bar, Figure, LEGEND, SLATE},
+    whole::{self, Whole},
+};
 use crate::{player::whole_millis, stillness::STANDSTILL};
 
 /// The outcome of a trial.
@@ -64,12 +67,7 @@ impl Trial {
     /// What does not hold, one sentence each.
     pub fn faults(&self) -> Vec<String> {
         let missed = self.figures.iter().filter(|figure| !figure.holds());
-        let sentence = |Figure { what, is, bar }: &Figure| match bar {
-            Bar::AtMost(most) => format!("{what}: {is}, at most {most}"),
-            Bar::AtLeast(least) => format!("{what}: {is}, at least {least}"),
-            Bar::Open => format!("{what}: {is}"),
-        };
-        missed.map(sentence).chain(self.troubles.iter().cloned()).collect()
+        missed.map(Figure::to_string).chain(self.troubles.iter().cloned()).collect()
     }
 }
 
@@ -111,6 +109,8 @@ pub struct Report {
     pub seconds: u64,
     /// All trials, in order; the last of a name decides.
     pub trials: Vec<Trial>,
+    /// What the system showed over all of them.
+    pub whole: Whole,
     /// Why not all was tried, if it was not.
     pub cut_short: Option<String>,
     /// Cells that were left out, and why.
@@ -135,7 +135,9 @@ impl Report {
             named(Verdict::Missed, "over their bars"),
             named(Verdict::Void, "void, so that nothing is proven"),
         ];
-        let found: Vec<_> = found.into_iter().flatten().collect();
+        let whole = self.whole.faults();
+        let whole = (!whole.is_empty()).then(|| format!("over all of it: {}", whole.join(", ")));
+        let found: Vec<_> = found.into_iter().flatten().chain(whole).collect();
         match (found.is_empty(), self.trials.is_empty()) {
             (false, _) => Some(found.join("; ")),
             (true, true) => Some("no cell was tried".to_owned()),
@@ -180,11 +182,14 @@ impl Report {
         LEGEND.iter().try_for_each(|(what, _)| write!(text, " {what} |"))?;
         writeln!(text, "\n|---|{}", "---|".repeat(LEGEND.len()))?;
         self.decisive().try_for_each(|trial| row(text, trial))?;
+        writeln!(text, "\n## Over all of it\n")?;
+        self.whole.write_markdown(text)?;
         self.write_faults(text)?;
         writeln!(text, "\n## What was left out\n")?;
         self.omissions().iter().try_for_each(|sentence| writeln!(text, "- {sentence}"))?;
         writeln!(text, "\n## The figures\n")?;
-        LEGEND.iter().try_for_each(|(what, says)| writeln!(text, "- {what}: {says}"))
+        let figures = LEGEND.iter().chain(&whole::LEGEND);
+        figures.into_iter().try_for_each(|(what, says)| writeln!(text, "- {what}: {says}"))
     }
 
     fn write_faults(&self, text: &mut String) -> fmt::Result {
@@ -208,8 +213,7 @@ fn row(text: &mut String, trial: &Trial) -> fmt::Result {
         let mark = if figure.holds() { "" } else { "**" };
         match bar {
             Bar::AtMost(0) | Bar::Open => write!(text, " {mark}{is}{mark} |")?,
-            Bar::AtMost(most) => write!(text, " {mark}{is}{mark} (≤ {most}) |")?,
-            Bar::AtLeast(least) => write!(text, " {mark}{is}{mark} (≥ {least}) |")?,
+            bar => write!(text, " {mark}{is}{mark} ({bar}) |")?,
         }
     }
     writeln!(text)
@@ -235,7 +239,8 @@ mod tests {
         let left_out = ["stall@origin1", "stall@origin2", "black@origin1"];
         let left_out = left_out.map(|cell| (cell.to_owned(), "it has no encoder")).to_vec();
         let (command, began) = ("airtight drill".to_owned(), Timestamp::UNIX_EPOCH);
-        Report { command, began, seconds: 60, trials, cut_short: None, left_out }
+        let whole = Whole::default();
+        Report { command, began, seconds: 60, trials, whole, cut_short: None, left_out }
     }
 
     #[test]
@@ -264,6 +269,17 @@ mod tests {
         let verdict = report(vec![trial("a", 0, 0), trial("b", 1, 0), trial("c", 1, 300)]).verdict();
         assert_eq!(verdict.as_deref(), Some("over their bars: b; void, so that nothing is proven: c"));
         assert_eq!(report(Vec::new()).verdict().as_deref(), Some("no cell was tried"));
+    }
+
+    #[test]
+    fn a_drill_whose_cells_are_passed_fails_by_what_the_system_showed_over_all_of_it() {
+        let slow = Figure { what: "switch p99 ms", is: 2000, bar: Bar::AtMost(999) };
+        let whole = Whole { figures: vec![slow], growths: Vec::new() };
+        let report = Report { whole, ..report(vec![trial("a", 0, 0)]) };
+        assert_eq!(report.verdict().as_deref(), Some("over all of it: switch p99 ms: 2000, at most 999"));
+        let text = report.markdown();
+        assert!(text.contains("## Over all of it\n"), "{text}");
+        assert!(text.contains("| switch p99 ms | **2000** | ≤ 999 |"), "{text}");
     }
 
     #[test]
