@@ -68,7 +68,7 @@ pub async fn strike(
     }
 }
 
-/// Takes the room for files from what is struck, and gives it back.
+/// Takes the room for files from what is struck, and gives it back to all of it in any case.
 async fn fill_disk(
     system: &System,
     cell: Cell,
@@ -79,30 +79,55 @@ async fn fill_disk(
     for part in cell.component.parts() {
         struck.extend(targets(system, cell.fault, part)?);
     }
-    for (room, what) in [(false, "has no room for files"), (true, "has room again")] {
-        for target in struck.iter().map(Handle::process).filter(|process| process.lives()) {
-            disk::limit(target.pid, room).context("cannot limit its files")?;
-            tell(format!("process {} {what}", target.pid));
-        }
-        if !room {
-            sleep(lasts).await;
-        }
+    let room = |room: bool| {
+        let limited = struck.iter().map(|target| limit(target, room, &tell));
+        limited.fold(Ok(()), first)
+    };
+    for_a_while(lasts, || room(false), || room(true)).await
+}
+
+/// Lets a process write files, or not, if it lives.
+fn limit(target: &Handle, room: bool, tell: &impl Fn(String)) -> anyhow::Result<()> {
+    let process = target.process();
+    if process.lives() {
+        disk::limit(process.pid, room)
+            .with_context(|| format!("cannot limit the files of process {}", process.pid))?;
+        tell(format!(
+            "process {} has {}",
+            process.pid,
+            if room { "room again" } else { "no room for files" }
+        ));
     }
     Ok(())
 }
 
-/// Makes the input of what is struck bad, and good again.
+/// Strikes, waits if that was possible, and takes back what was done of it in any case: all that is tried later depends
+/// on it.
+async fn for_a_while(
+    lasts: Duration,
+    strike: impl FnOnce() -> anyhow::Result<()>,
+    take_back: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let outcome = strike();
+    if outcome.is_ok() {
+        sleep(lasts).await;
+    }
+    first(outcome, take_back())
+}
+
+/// Makes the input of what is struck bad, and all of it good again in any case.
 async fn spoil(system: &System, cell: Cell, lasts: Duration, tell: impl Fn(String)) -> anyhow::Result<()> {
     let before = bad_segments(system, cell.fault).await?;
-    for (bad, what) in [(true, cell.fault.name()), (false, "good again")] {
-        for part in cell.component.parts() {
+    let set = |bad: bool| {
+        let inputs = cell.component.parts().iter().map(|part| {
             system.content().set(part, cell.fault, bad)?;
+            let what = if bad { cell.fault.name() } else { "good again" };
             tell(format!("the input of {part} is {what}"));
-        }
-        if bad {
-            sleep(lasts).await;
-        }
-    }
+            Ok(())
+        });
+        inputs.fold(Ok(()), first)
+    };
+    for_a_while(lasts, || set(true), || set(false)).await?;
     // Without them viewers had nothing to notice.
     let begun = Instant::now();
     while bad_segments(system, cell.fault).await? == before {
@@ -172,22 +197,26 @@ async fn signal(system: &System, cell: Cell, lasts: Duration, tell: impl Fn(Stri
     for part in cell.component.parts() {
         struck.extend(targets(system, cell.fault, part)?.into_iter().map(|target| (*part, target)));
     }
-    for (part, target) in &struck {
+    let struck_by = struck.iter().map(|(part, target)| {
         target.signal(signal).with_context(|| format!("cannot strike {part}"))?;
         tell(format!("{} {part}, process {}", cell.fault.name(), target.process().pid));
+        Ok(())
+    });
+    let outcome = struck_by.fold(Ok(()), first);
+    if outcome.is_ok() {
+        if lasts.is_zero() {
+            return Ok(());
+        }
+        sleep(lasts).await;
     }
-    if lasts.is_zero() {
-        return Ok(());
-    }
-    sleep(lasts).await;
     match (cell.fault, cell.component) {
         (Fault::Kill, Component::Supervisor) => {
-            system.supervise().await.context("no other supervisor can be started")?;
-            tell("another supervisor runs".to_owned());
+            let next = system.supervise().await.context("no other supervisor can be started");
+            return first(outcome, next.map(|()| tell("another supervisor runs".to_owned())));
         }
         _ => struck.iter().for_each(|(part, target)| release(part, target, &tell)),
     }
-    Ok(())
+    outcome
 }
 
 /// Lets what was frozen go on, if nobody killed it.
@@ -243,6 +272,27 @@ mod tests {
         assert_eq!(*said.borrow(), ["the clock of origin1 is +1 s", "the clock of origin1 is +0 s"]);
         let file = system.clocks().unwrap().file("origin1");
         assert_eq!(fs::read_to_string(file).unwrap(), "+0\n");
+    }
+
+    #[tokio::test]
+    async fn what_was_struck_is_made_good_although_something_else_can_not_be() {
+        let mut child = tokio::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let of = |pid: u32| Process::of(pid.cast_signed()).unwrap().open().unwrap().unwrap();
+        let (struck, said) = (of(child.id().unwrap()), std::cell::RefCell::new(Vec::new()));
+        let tell = |line: String| said.borrow_mut().push(line);
+        let fails = || anyhow::bail!("it can't be struck");
+        let strike = || first(limit(&struck, false, &tell), fails());
+        let outcome = for_a_while(Duration::from_secs(600), strike, || limit(&struck, true, &tell)).await;
+        assert_eq!(outcome.unwrap_err().to_string(), "it can't be struck");
+        let pid = child.id().unwrap();
+        assert_eq!(
+            *said.borrow(),
+            [format!("process {pid} has no room for files"), format!("process {pid} has room again")]
+        );
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let size = limits.lines().find(|line| line.starts_with("Max file size")).unwrap();
+        assert_eq!(size.split_whitespace().nth(3), Some("unlimited"), "{size}");
+        child.kill().await.unwrap();
     }
 
     #[tokio::test]
