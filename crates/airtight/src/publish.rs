@@ -9,6 +9,7 @@ mod fetching;
 mod figures;
 #[cfg(test)]
 pub mod fixture;
+mod followed;
 mod leaving;
 
 use std::{
@@ -26,6 +27,7 @@ pub use board::{Board, Coding, Offer, Published, Signals, View};
 use bytes::Bytes;
 use fetching::Fetching;
 pub use figures::Figures;
+use followed::Followed;
 use futures_util::future::BoxFuture;
 use leaving::Leaving;
 use tokio::{
@@ -89,6 +91,7 @@ struct Loop {
     began: Instant,
     composers: BTreeMap<SignalName, Composer>,
     fetches: Fetching,
+    followed: Followed,
     leaving: Leaving,
     refused: bool,
     /// When the contents were said.
@@ -97,11 +100,12 @@ struct Loop {
 
 impl Desk {
     /// Runs until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), Fetching::default());
+        let followed = Followed::new(self.expected.borrow_and_update().clone());
         let leaving = Leaving::default();
         let (refused, said) = (false, began);
-        let mut this = Loop { desk: self, began, composers, fetches, leaving, refused, said };
+        let mut this = Loop { desk: self, began, composers, fetches, followed, leaving, refused, said };
         while !stop.is_cancelled() {
             this.step(&stop).await;
             this.desk.pulse.beat();
@@ -118,6 +122,7 @@ impl Loop {
             Some((signal, ticket, outcome)) = self.fetches.next() => self.fetched(&signal, ticket, outcome),
             () = sleep_until(wake) => self.each(Composer::tick),
         }
+        self.let_sources_go();
         self.let_go();
         if self.said.elapsed() >= CONTENTS {
             self.say_contents();
@@ -141,6 +146,8 @@ impl Loop {
 
     fn heard(&mut self, source: SourceId, news: News) {
         match news {
+            // What was still on its way.
+            _ if self.followed.has_left(source) => {}
             News::Down => self.each(|composer, now| composer.handle(Event::Down(source), now)),
             News::Line(line) => self.says(source, line),
         }
@@ -155,6 +162,17 @@ impl Loop {
         match signal {
             None => self.each(|composer, now| composer.handle(Event::Says(source, line.clone()), now)),
             Some(signal) => self.tell(&signal, Event::Says(source, line)),
+        }
+    }
+
+    /// Forgets sources that are not followed any more.
+    fn let_sources_go(&mut self) {
+        // Without a sender those that are followed stay.
+        if self.desk.expected.has_changed().unwrap_or(false) {
+            let now = self.desk.expected.borrow_and_update().clone();
+            for source in self.followed.are(now) {
+                self.each(|composer, now| composer.handle(Event::Left(source), now));
+            }
         }
     }
 

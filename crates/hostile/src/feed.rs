@@ -41,7 +41,7 @@ impl Viewer {
 }
 
 /// The first byte says how fetches are answered. Then, line by line, what sources say: `+` and a number is
-/// time that passes in milliseconds, `-` is a source that is gone, all else a line of the feed.
+/// time that passes in milliseconds, `-` is a source that is gone, `--` for good, all else a line of the feed.
 pub(super) fn feed(bytes: &[u8]) {
     let Some((how, lines)) = bytes.split_first() else { return };
     let sources = [SourceId(0), SourceId(1)];
@@ -55,6 +55,7 @@ pub(super) fn feed(bytes: &[u8]) {
                 now += Duration::from_millis(millis.unwrap_or(1).into());
                 composer.tick(now);
             }
+            [b'-', b'-', ..] => composer.handle(Event::Left(source), now),
             [b'-', ..] => composer.handle(Event::Down(source), now),
             json => {
                 let Ok(entry) = serde_json::from_slice::<Entry>(json) else { continue };

@@ -116,6 +116,7 @@ impl Composer {
                 self.sources.down(source);
                 self.abandon(source);
             }
+            Event::Left(source) => self.left(source),
             Event::Fetched(ticket, bytes) => self.fetched(ticket, &bytes),
             Event::Failed(ticket) => {
                 if let Some(flight) = self.fetches.failed(ticket, self.now) {
@@ -218,6 +219,15 @@ impl Composer {
             Line::Gone { lineage, track, before, .. } => {
                 self.sources.gone(source, &lineage, track.as_ref(), before);
             }
+        }
+    }
+
+    fn left(&mut self, source: SourceId) {
+        self.sources.left(source);
+        self.abandon(source);
+        self.fetches.left(source);
+        if let Some(record) = &self.record {
+            self.arrivals.left(record, source);
         }
     }
 

@@ -95,7 +95,7 @@ pub(super) struct Arrivals {
 impl Arrivals {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.runs.values().flat_map(|run| run.heard.values()).map(Heard::len).sum()
+        self.runs.values().flat_map(|run| run.heard.values()).map(|heard| 1 + heard.len()).sum()
     }
 
     /// A source had the segment `at` this time, of this health. What the content of the whole number is, if it is
@@ -156,6 +156,16 @@ impl Arrivals {
     /// A source tells anew what it holds: what it said before gives way to that.
     pub(super) fn retell(&mut self, from: SourceId) {
         self.runs.values_mut().filter_map(|run| run.heard.get_mut(&from)).for_each(Heard::retell);
+    }
+
+    /// A source is not followed any more: nothing that it said counts, and a run of which it alone told is none.
+    pub(super) fn left(&mut self, record: &Record, from: SourceId) {
+        self.runs.retain(|_, run| {
+            if run.heard.remove(&from).is_some() {
+                run.learn(record);
+            }
+            !run.heard.is_empty()
+        });
     }
 
     fn forget(&mut self, record: &Record) {

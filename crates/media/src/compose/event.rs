@@ -48,6 +48,8 @@ pub enum Event {
     Says(SourceId, Line),
     /// A source can't be heard any more. What it holds counts again once it speaks.
     Down(SourceId),
+    /// A source is not followed any more: it says nothing again under this id, and nothing is kept of it.
+    Left(SourceId),
     /// The bytes that a ticket stood for.
     Fetched(Ticket, Bytes),
     /// A fetch that brought nothing, or took longer than its budget.

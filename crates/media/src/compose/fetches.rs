@@ -156,6 +156,12 @@ impl Fetches {
         self.tried.retain(|(from, _), _| *from != source);
     }
 
+    /// The source is not asked again.
+    pub(super) fn left(&mut self, source: SourceId) {
+        self.retell(source);
+        self.suspects.remove(&source);
+    }
+
     pub(super) fn in_flight(&self, piece: &Piece) -> bool {
         self.flying.values().any(|flight| flight.piece == *piece)
     }

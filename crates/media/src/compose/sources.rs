@@ -46,7 +46,7 @@ pub(super) struct Sources {
 impl Sources {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.sources.values().map(|s| s.inits.len() + s.slates.len() + s.segments.len()).sum()
+        self.sources.values().map(|s| 1 + s.inits.len() + s.slates.len() + s.segments.len()).sum()
     }
 
     pub(super) fn new(expected: impl IntoIterator<Item = SourceId>) -> Self {
@@ -60,6 +60,10 @@ impl Sources {
     pub(super) fn down(&mut self, id: SourceId) {
         let source = self.sources.entry(id).or_default();
         (source.up, source.listed) = (false, true);
+    }
+
+    pub(super) fn left(&mut self, id: SourceId) {
+        self.sources.remove(&id);
     }
 
     pub(super) fn reset(&mut self, id: SourceId) {
@@ -248,7 +252,7 @@ mod tests {
             sources.holds(id, Piece::Slate { lineage: lineage.clone(), track: track.clone() });
             sources.holds(id, Piece::Segment { lineage, track, number: Number(second) });
         }
-        assert_eq!(sources.len(), 2 * OPENINGS + SEGMENTS);
+        assert_eq!(sources.len(), 1 + 2 * OPENINGS + SEGMENTS);
         assert!(sources.init_of(id, &least_lineage(), &track).is_none());
         let first = Lineage::new("a".parse().unwrap(), 0);
         assert!(sources.init_of(id, &first, &track).is_some(), "what is known stays");

@@ -242,6 +242,33 @@ fn the_newest_lineage_is_known_however_many_came_before() {
 }
 
 #[test]
+fn sources_that_come_and_go_cost_no_more_however_many_there_were() {
+    let mut alone = Alone::new();
+    let first = alone.opened();
+    alone.answer(&first, 1000);
+    let mut most = [0; 10];
+    for visit in 1..=10_000 {
+        let (visitor, number) = (SourceId(visit), FIRST.plus(visit.into()));
+        let now = 1000 + 2000 * u64::from(visit);
+        // It is the first to have the number, is asked for it, and brings nothing.
+        alone.list_from(visitor, now);
+        alone.holds_from(visitor, number, now);
+        assert!(alone.asked().iter().any(|(from, _)| *from == visitor), "visit {visit}");
+        alone.composer.handle(Event::Down(visitor), at(now + 10));
+        alone.holds(number, now + 20);
+        for (from, fetch) in alone.asked() {
+            assert_eq!(from, SOURCE);
+            alone.answer(&fetch, now + 30);
+        }
+        alone.composer.handle(Event::Left(visitor), at(now + 40));
+        let most = &mut most[usize::try_from((visit - 1) / 1000).unwrap()];
+        *most = alone.composer.held().max(*most);
+    }
+    assert_eq!((alone.filled, alone.corrupt), (0, 0));
+    assert!(most[9] <= most[0], "{most:?}");
+}
+
+#[test]
 fn media_of_an_encoder_with_other_tracks_are_not_taken_for_those_of_this_era() {
     let mut alone = Alone::new();
     let first = alone.opened();
