@@ -6,12 +6,15 @@
 mod clock;
 mod codec;
 mod command;
+mod complaints;
 mod config;
 mod event;
 mod file;
 mod generated;
+mod input;
 mod ladder;
 mod probe;
+mod rarely;
 mod run;
 mod scratch;
 mod shelf;
@@ -37,7 +40,7 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     config::{SettingError, Settings},
@@ -46,13 +49,15 @@ use crate::{
     serve::health::Health,
     serve::run::{block_on, until_signal},
 };
-use codec::Sound;
 use command::{Pace, Start};
+use complaints::Complaints;
 use config::Config;
 pub use config::segment;
 use event::Event;
 use generated::Size;
+use input::Input;
 pub use probe::media_in;
+use rarely::Rarely;
 use run::{EncoderRun, Ended, Plan};
 use scratch::Scratch;
 use shelf::Shelf;
@@ -62,7 +67,6 @@ use sink::{
     packager::Packager,
 };
 use slate::Prepared;
-use source::Source;
 
 /// The input that stands for the generated programme.
 pub const GENERATED: &str = Size::Full.input();
@@ -75,8 +79,8 @@ const SHELF_MS: u64 = 60_000;
 const EARLY_MS: u64 = 1500;
 /// Between two looks at the record and the clock while an era is waited for.
 const LOOK_MS: u64 = 1000;
-/// From the start of ffmpeg to its first sample.
-const LEAD_MS: (u64, u64) = (250, 500);
+/// Times in a minute that it is said why the encoder is started anew.
+const FAULTS: u32 = 3;
 
 /// Checks the settings, the ffmpeg and the input that they name; nothing is written.
 ///
@@ -93,47 +97,6 @@ pub async fn check(settings: &Settings) -> Result<(), SettingError> {
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let config = Config::new(settings)?;
     block_on(work(config))
-}
-
-/// What is encoded.
-enum Input {
-    Generated {
-        size: Size,
-        text: bool,
-        sound: Sound,
-    },
-    /// The file, and the folder of its link and lists.
-    File {
-        file: Box<file::File>,
-        folder: PathBuf,
-    },
-}
-
-impl Input {
-    fn source(&self) -> Source {
-        match self {
-            Self::Generated { size, sound, .. } => size.source(*sound),
-            Self::File { file, .. } => file.source,
-        }
-    }
-
-    /// What a run from `start` reads; its lists are written.
-    fn feed(&self, start: &Start) -> std::io::Result<command::Feed> {
-        match self {
-            Self::Generated { size, text, sound } => Ok(size.feed(start, *text, *sound)),
-            Self::File { file, folder } => {
-                let feed = file.feed(start, &folder.display().to_string());
-                write(&feed.lists, folder).map(|()| feed)
-            }
-        }
-    }
-
-    fn lead_ms(&self) -> u64 {
-        match self {
-            Self::Generated { .. } => LEAD_MS.0,
-            Self::File { .. } => LEAD_MS.1,
-        }
-    }
 }
 
 async fn work(config: Config) -> anyhow::Result<()> {
@@ -222,9 +185,8 @@ async fn prepare(config: &Config, scratch: &Path) -> anyhow::Result<(Input, Vec<
     let input = match media {
         None => Input::Generated { size, text, sound: config.sound },
         Some((path, file)) => {
-            link(&file, &path, scratch).context("cannot write the lists that ffmpeg reads")?;
             info!("Input is {}", path.display());
-            Input::File { file: Box::new(file), folder: scratch.to_owned() }
+            Input::file(path, file, scratch).context("cannot write the lists that ffmpeg reads")?
         }
     };
     let renditions = ladder::renditions(&input.source(), config.video);
@@ -233,16 +195,6 @@ async fn prepare(config: &Config, scratch: &Path) -> anyhow::Result<(Input, Vec<
     let names: Vec<_> = renditions.iter().map(|rendition| rendition.name.as_str()).collect();
     info!("Signal {} is encoded to {}", config.signal, names.join(", "));
     Ok((input, tracks))
-}
-
-/// Writes the lists that ffmpeg reads, beside a link to the file.
-fn link(file: &file::File, path: &Path, folder: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(path, folder.join(file::LINK))?;
-    write(&file.lists(), folder)
-}
-
-fn write(lists: &[command::List], folder: &Path) -> std::io::Result<()> {
-    lists.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
 }
 
 /// Makes the signal's folder and tries whether it can be written.
@@ -276,11 +228,12 @@ impl Worker<'_> {
         let mut from = now(&self.config.grid);
         let begun = Instant::now();
         let mut restart = Restart::new(Policy::PROCESS);
+        let (mut rarely, complaints) = (Rarely::new(FAULTS), Arc::new(Complaints::new()));
         // A process that lived before this one may have begun a run in this very second.
         let mut second = clock::millis() / 1000;
         loop {
             restart.started(begun.elapsed());
-            match self.run_once(from, &mut second, stop).await {
+            match self.run_once(from, &mut second, &complaints, stop).await {
                 Ended::Stopped => return Ok(()),
                 Ended::Over(last) if self.event.end().is_some_and(|end| end <= last) => {
                     info!("The event of {} has ended", self.config.signal);
@@ -293,12 +246,26 @@ impl Worker<'_> {
                 Ended::Refused => return Err(self.event.refusal()),
                 Ended::Fault(reason) => {
                     let wait = restart.failed(begun.elapsed(), fastrand::u32(..));
-                    warn!("The encoder is started anew in {} ms: {reason}", wait.as_millis());
+                    self.say_fault(&reason, wait, &mut rarely);
                     tokio::select! {
                         () = sleep(wait) => {}
                         () = stop.cancelled() => return Ok(()),
                     }
                 }
+            }
+        }
+    }
+
+    /// Says why the encoder is started anew, and of what; an input that is damaged makes it fail for ever.
+    fn say_fault(&self, reason: &str, wait: Duration, rarely: &mut Rarely) {
+        let (input, wait) = (self.input.name(), wait.as_millis());
+        match rarely.may_say(Instant::now()) {
+            None => debug!("The encoder of {input} is started anew in {wait} ms: {reason}"),
+            Some(0) => warn!("The encoder of {input} is started anew in {wait} ms: {reason}"),
+            Some(unsaid) => {
+                warn!(
+                    "The encoder of {input} is started anew in {wait} ms, as {unsaid} times before: {reason}"
+                );
             }
         }
     }
@@ -338,7 +305,13 @@ impl Worker<'_> {
     }
 
     /// One run, with a lineage that was never used before.
-    async fn run_once(&self, from: Number, second: &mut u64, stop: &CancellationToken) -> Ended {
+    async fn run_once(
+        &self,
+        from: Number,
+        second: &mut u64,
+        complaints: &Arc<Complaints>,
+        stop: &CancellationToken,
+    ) -> Ended {
         let from = from.max(now(&self.config.grid));
         if let Some(ended) = self.await_era(from, *second, stop).await {
             return ended;
@@ -370,6 +343,7 @@ impl Worker<'_> {
             from,
             grid,
             tracks: self.tracks,
+            complaints,
         };
         EncoderRun::new(plan, self.shelf, self.event, self.signs).run(stop).await
     }

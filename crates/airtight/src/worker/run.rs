@@ -6,7 +6,7 @@
 mod pipes;
 mod watch;
 
-use std::{process::Stdio, time::Duration};
+use std::{convert::Infallible, process::Stdio, sync::Arc, time::Duration};
 
 use airtight_media::{
     grid::{Grid, Number, Part},
@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use tokio::{
     process::Child,
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, interval, timeout},
 };
@@ -31,6 +31,7 @@ use tracing::{debug, info, warn};
 use super::{
     clock,
     command::{Outputs, Start},
+    complaints::Complaints,
     event::Event,
     shelf::{Item, Shelf},
     slate::Prepared,
@@ -48,6 +49,8 @@ const QUEUE: usize = 64;
 const FIRST: Duration = Duration::from_secs(15);
 /// For ffmpeg to end once it has closed its outputs.
 const EXIT: Duration = Duration::from_secs(3);
+/// For what it wrote to be read then.
+const LAST_LINE: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(200);
 /// No media is made so far ahead of its time, unless the clock was set back.
 const EARLY_MS: u64 = 1000;
@@ -81,6 +84,8 @@ pub struct Plan<'a> {
     pub grid: Grid,
     /// Its tracks.
     pub tracks: &'a [Prepared],
+    /// Where ffmpeg complains.
+    pub complaints: &'a Arc<Complaints>,
 }
 
 /// The names of the outputs of `count` tracks: their pipes, and behind them those of the detectors.
@@ -141,15 +146,29 @@ impl<'a> EncoderRun<'a> {
     pub async fn run(&mut self, stop: &CancellationToken) -> Ended {
         let (sender, mut cuts) = mpsc::channel(QUEUE);
         let (signs, mut found) = mpsc::channel(QUEUE);
+        let (silent, silence) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        let mut child = match self.spawn(&mut tasks, sender, signs).await {
+        let mut child = match self.spawn(&mut tasks, sender, signs, silent).await {
             Ok(child) => child,
             Err(error) => return Ended::Fault(format!("ffmpeg can't be started: {error:#}")),
         };
         let ended = self.follow(&mut child, &mut cuts, &mut found, stop).await;
         // Also reaps it; a child that has ended can't be killed, and need not be.
         let _ = child.kill().await;
-        ended
+        match ended {
+            Ended::Fault(reason) => Ended::Fault(self.with_last_line(reason, silence).await),
+            ended => ended,
+        }
+    }
+
+    /// What ffmpeg wrote last tells more than how it ended.
+    async fn with_last_line(&self, reason: String, silence: oneshot::Receiver<Infallible>) -> String {
+        // It has ended: its pipe has, too, once it is read.
+        let _ = timeout(LAST_LINE, silence).await;
+        match self.plan.complaints.last() {
+            Some(line) => format!("{reason}; the last line of ffmpeg is '{line}'"),
+            None => reason,
+        }
     }
 
     async fn follow(
@@ -191,6 +210,7 @@ impl<'a> EncoderRun<'a> {
         tasks: &mut JoinSet<()>,
         sender: mpsc::Sender<(usize, Result<Cut, TrackError>)>,
         signs: mpsc::Sender<Sign>,
+        silent: oneshot::Sender<Infallible>,
     ) -> anyhow::Result<Child> {
         let mut command = Command::new(self.plan.ffmpeg).args(self.plan.args.iter()).dies_with_parent();
         command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -214,7 +234,8 @@ impl<'a> EncoderRun<'a> {
         }
         let mut child = command.spawn().await?;
         tasks.spawn(pipes::progress(child.stdout.take().context("its output is no pipe")?));
-        tasks.spawn(pipes::errors(child.stderr.take().context("its errors are no pipe")?));
+        let errors = child.stderr.take().context("its errors are no pipe")?;
+        tasks.spawn(pipes::errors(errors, self.plan.complaints.clone(), silent));
         Ok(child)
     }
 

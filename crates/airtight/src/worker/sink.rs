@@ -18,7 +18,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::shelf::{Found, Item, Shelf};
+use super::{
+    rarely::Rarely,
+    shelf::{Found, Item, Shelf},
+};
 
 /// For the last items, once nothing more will come.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -32,6 +35,8 @@ pub enum Outcome {
     Done,
     /// The destination lacks what the item needs: record, init, slate.
     Unprepared,
+    /// Its number is not kept any more or not due yet, in these words: no fault of one that waited for the destination.
+    Outside(String),
     /// It will never take it, for this reason.
     Refused(String),
     /// It could not take it now, for this reason.
@@ -58,6 +63,8 @@ pub struct Sink<D> {
     restart: Restart,
     begun: Instant,
     causes: BTreeSet<String>,
+    /// That a clock is wrong.
+    clock: Rarely,
     missed: u64,
 }
 
@@ -74,6 +81,7 @@ impl<D: Destination> Sink<D> {
             restart: Restart::new(Policy::LINK),
             begun: Instant::now(),
             causes: BTreeSet::new(),
+            clock: Rarely::new(1),
             missed: 0,
         }
     }
@@ -147,7 +155,7 @@ impl<D: Destination> Sink<D> {
     async fn deliver_record(&mut self, record: &Record) -> Result<(), String> {
         match self.destination.record(record).await {
             Outcome::Done => self.recorded = true,
-            Outcome::Refused(reason) => {
+            Outcome::Refused(reason) | Outcome::Outside(reason) => {
                 self.recorded = true;
                 self.refused(&format!("the signal record: {reason}"));
             }
@@ -162,6 +170,10 @@ impl<D: Destination> Sink<D> {
             Outcome::Done => {
                 debug!("{} has {}", self.destination, item.piece.path().unwrap_or_default());
                 self.place += 1;
+            }
+            Outcome::Outside(answer) => {
+                self.place += 1;
+                self.outside(item, &answer);
             }
             Outcome::Refused(reason) => {
                 self.place += 1;
@@ -182,7 +194,9 @@ impl<D: Destination> Sink<D> {
         for head in item.lineage().map(|lineage| self.shelf.heads(lineage)).unwrap_or_default() {
             match self.destination.put(&head).await {
                 Outcome::Done => {}
-                Outcome::Refused(reason) | Outcome::Failed(reason) => return Err(reason),
+                Outcome::Refused(reason) | Outcome::Outside(reason) | Outcome::Failed(reason) => {
+                    return Err(reason);
+                }
                 Outcome::Unprepared => return Err("it asks for an init and does not take it".to_owned()),
             }
         }
@@ -190,6 +204,11 @@ impl<D: Destination> Sink<D> {
             Outcome::Done => {
                 info!("{} is filled with the media of the last minute", self.destination);
                 self.place = self.shelf.first();
+                Ok(())
+            }
+            Outcome::Outside(answer) => {
+                self.place += 1;
+                self.outside(item, &answer);
                 Ok(())
             }
             Outcome::Refused(reason) => {
@@ -200,6 +219,29 @@ impl<D: Destination> Sink<D> {
             Outcome::Failed(reason) => Err(reason),
             Outcome::Unprepared => Err("it asks for an init that it was given".to_owned()),
         }
+    }
+
+    /// What waited here may be too old by now. What has only just been made is not, unless a clock is wrong.
+    fn outside(&mut self, item: &Item, answer: &str) {
+        let is_clock_wrong = self.is_clock_wrong(item);
+        let destination = &self.destination;
+        if is_clock_wrong && self.clock.may_say(Instant::now()).is_some() {
+            warn!(
+                "{destination} refuses what is made now: {answer}; the clock of this machine or of that one is likely \
+                 wrong: compare them and set both by NTP"
+            );
+        } else {
+            debug!("{destination} refuses {}: {answer}", item.piece.path().unwrap_or_default());
+        }
+    }
+
+    /// Whether an item that is outside of what is kept and due is among the newest there are, and of the event.
+    fn is_clock_wrong(&self, item: &Item) -> bool {
+        let end = self.record.borrow().as_ref().and_then(|record| record.end);
+        let newest = self.shelf.newest();
+        item.number()
+            .zip(newest)
+            .is_some_and(|(number, newest)| number >= newest.minus(1) && end.is_none_or(|end| number <= end))
     }
 
     fn refused(&mut self, reason: &str) {

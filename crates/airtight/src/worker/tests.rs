@@ -15,9 +15,11 @@ use airtight_media::{
 use bytes::Bytes;
 
 use super::{
-    codec::{AudioCodec, Channels, Hertz, VideoCodec},
+    codec::{AudioCodec, Channels, Hertz, Sound, VideoCodec},
     command::{Feed, Outputs},
+    input::write,
     ladder::Rendition,
+    source::Source,
     *,
 };
 

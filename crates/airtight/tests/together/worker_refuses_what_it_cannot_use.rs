@@ -1,5 +1,6 @@
 //! What a worker can't work with ends it with exit code 2 and one sentence that says what to do, and leaves
-//! nothing behind in the output folder; what lacks pictures or sound is encoded with what it has.
+//! nothing behind in the output folder; what lacks pictures or sound is encoded with what it has. An input that turns out
+//! to be damaged is named, with what ffmpeg says of it.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -230,4 +231,23 @@ fn an_input_is_encoded_with_what_it_has() {
             record["eras"][0]["tracks"].as_array().unwrap().iter().map(|t| &t["name"]).collect();
         assert_eq!(names, [tracks]);
     }
+}
+
+#[test]
+fn a_file_that_turns_out_to_be_damaged_is_named_with_the_last_line_of_ffmpeg() {
+    let bench = Bench::new();
+    let words =
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=10 -c:v libx264 -preset ultrafast -movflags +faststart";
+    let whole = fs::read(bench.media("whole.mp4", words)).unwrap();
+    let damaged = bench.file("damaged.mp4", &whole[..whole.len() / 8]);
+    let role = Role::start(&["worker", "--input", text(&damaged), "--output", text(&bench.path("output"))]);
+    let line = role.line("is started anew in ");
+    assert!(
+        line.contains(&format!("WRN The encoder of {} is started anew in ", damaged.display())),
+        "{line}"
+    );
+    assert!(line.contains("; the last line of ffmpeg is '"), "{line}");
+    let times = |what: &str| role.log().iter().filter(|line| line.contains(what)).count();
+    eventually("it is started again and again", || (times("is started anew") == 3).then_some(()));
+    assert!(times("WRN ffmpeg: ") <= 20, "{:?}", role.log());
 }

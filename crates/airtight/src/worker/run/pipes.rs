@@ -2,7 +2,7 @@
 //!
 //! Each reader drains one pipe to its end.
 
-use std::os::fd::OwnedFd;
+use std::{convert::Infallible, os::fd::OwnedFd, sync::Arc};
 
 use airtight_media::{
     grid::Rate,
@@ -16,16 +16,14 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
     net::unix::pipe::Receiver,
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
-use tracing::{debug, info, warn};
+use tracing::debug;
 
-use crate::worker::signs;
+use crate::worker::{complaints::Complaints, signs};
 
 /// Room in a pipe, so that ffmpeg does not wait while we are not scheduled.
 const PIPE: usize = 1 << 20;
-/// Lines of ffmpeg's errors that are logged per run; the others are counted.
-const LINES: u64 = 20;
 
 /// A pipe: the end that we read, the end that the child writes.
 pub(super) fn pipe() -> anyhow::Result<(Receiver, OwnedFd)> {
@@ -96,19 +94,14 @@ pub(super) async fn progress(pipe: impl AsyncRead + Unpin) {
     }
 }
 
-/// Logs what ffmpeg complains of, which may quote bytes of the input that are no text.
-pub(super) async fn errors(pipe: impl AsyncRead + Unpin) {
+/// Takes what ffmpeg complains of, which may quote bytes of the input that are no text; `ended` is dropped at the end.
+pub(super) async fn errors(
+    pipe: impl AsyncRead + Unpin,
+    complaints: Arc<Complaints>,
+    _ended: oneshot::Sender<Infallible>,
+) {
     let mut lines = BufReader::new(pipe).split(b'\n');
-    let mut count = 0_u64;
     while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line);
-        count += 1;
-        match count {
-            ..=LINES => warn!("ffmpeg: {line}"),
-            _ => debug!("ffmpeg: {line}"),
-        }
-    }
-    if count > LINES {
-        info!("ffmpeg wrote {} more lines of errors", count - LINES);
+        complaints.take(&String::from_utf8_lossy(&line));
     }
 }

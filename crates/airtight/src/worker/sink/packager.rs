@@ -47,8 +47,9 @@ impl Packager {
 fn outcome(status: StatusCode, place: &Place, sentence: &str) -> Outcome {
     match status {
         StatusCode::PRECONDITION_FAILED => Outcome::Unprepared,
-        // Too old or too far ahead: there is no fault in that when a packager was away.
-        StatusCode::UNPROCESSABLE_ENTITY => Outcome::Done,
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            Outcome::Outside(format!("{status} {sentence}").trim_end().to_owned())
+        }
         _ if status.is_success() => Outcome::Done,
         _ if status.is_client_error() => {
             let what = match place {
@@ -89,10 +90,11 @@ mod tests {
     fn only_passing_faults_are_tried_again() {
         let place = Place::parse("live01/a-1/720p/7.m4s").unwrap();
         let of = |status: u16| outcome(StatusCode::from_u16(status).unwrap(), &place, "why");
-        for done in [200, 201, 204, 422] {
+        for done in [200, 201, 204] {
             assert_eq!(of(done), Outcome::Done, "{done}");
         }
         assert_eq!(of(412), Outcome::Unprepared);
+        assert_eq!(of(422), Outcome::Outside("422 Unprocessable Entity why".to_owned()));
         assert_eq!(of(409), Outcome::Refused("media of track 720p: 409 Conflict why".to_owned()));
         for passing in [500, 503, 507] {
             assert!(matches!(of(passing), Outcome::Failed(_)), "{passing}");

@@ -115,6 +115,31 @@ async fn a_passing_fault_is_tried_again_and_a_refusal_is_not() {
 }
 
 #[tokio::test]
+async fn what_is_refused_as_it_is_made_shows_a_wrong_clock_and_what_waited_does_not() {
+    let shelf = Arc::new(Shelf::new(30));
+    (1..=9).for_each(|number| shelf.push(segment(number)));
+    let scripted = Scripted { answers: Arc::default(), given: mpsc::unbounded_channel().0 };
+    let mut told = record();
+    told.end = Some(Number(8));
+    let records = watch::Sender::new(Some(record()));
+    let sink = Sink::new(scripted, shelf, records.subscribe());
+    let suspicious = |sink: &Sink<_>| -> Vec<u64> {
+        (1..=9).filter(|number| sink.is_clock_wrong(&segment(*number))).collect()
+    };
+    assert_eq!(suspicious(&sink), [8, 9]);
+    records.send_replace(Some(told));
+    assert_eq!(suspicious(&sink), [8], "after the end of the event nothing is taken by any clock");
+    assert!(!sink.is_clock_wrong(&head()));
+}
+
+#[tokio::test]
+async fn what_is_outside_of_what_is_kept_is_not_tried_again() {
+    let outside = Outcome::Outside("422".to_owned());
+    let mut bench = Bench::new([Outcome::Done, Outcome::Done, outside]);
+    assert_eq!(bench.next(5).await, "record head 1 2 3");
+}
+
+#[tokio::test]
 async fn one_that_lost_all_is_filled_again() {
     let mut bench = Bench::new([]);
     assert_eq!(bench.next(5).await, "record head 1 2 3");
