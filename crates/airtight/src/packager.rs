@@ -12,11 +12,12 @@ mod ingest;
 mod layout;
 mod memory;
 mod metrics;
+mod owner;
 mod routes;
 mod store;
 mod viewers;
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -43,6 +44,7 @@ use crate::{
 use disk::Disk;
 use folder::Folder;
 use index::Limits;
+use owner::Owner;
 use store::{Mode, Store};
 
 const WINDOW_SECONDS: u64 = 30;
@@ -75,6 +77,15 @@ impl Name {
             Self::Server1 => ("SERVER_ONE_PORT", 8080),
             Self::Server2 => ("SERVER_TWO_PORT", 9090),
         }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server1 => "server1",
+            Self::Server2 => "server2",
+        })
     }
 }
 
@@ -143,8 +154,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (board, health, pulse) = (Arc::new(Board::default()), Health::default(), Pulse::new());
     let signs = Signs::start(&health, &ending.stop);
     let disk = Disk::open(&config.root, config.mode)?;
-    let store = Store::new(disk, config.mode, config.limits, &board);
     let predecessor = Predecessor::of_this();
+    let _owner = match config.mode {
+        Mode::Spool => {
+            let name = format!("{} at {}", config.name, listener.local_addr()?);
+            Some(Owner::claim(disk.root(), &name, predecessor.is_some())?)
+        }
+        Mode::Shared => None,
+    };
+    let store = Store::new(disk, config.mode, config.limits, &board);
     let patience = Predecessor::patience(predecessor, START);
     let filling = fill(&store, predecessor.is_some())?;
     share(&store, predecessor.is_some(), &ending);

@@ -63,6 +63,15 @@ impl Disk {
     /// It can't be used.
     pub(super) fn open(root: &Path, mode: Mode) -> Result<Self, SettingError> {
         let usable = fs::create_dir_all(root).and_then(|()| fs::read_dir(root).map(drop));
+        if mode == Mode::Spool
+            && let Ok(Some(foreign)) = layout::foreign(root)
+        {
+            let (root, foreign) = (root.display(), foreign.display());
+            return Err(SettingError::new(format!(
+                "root folder '{root}' is no spool, it holds '{foreign}', and a packager deletes in its spool: choose an \
+                 empty folder by --root or OUTPUT_STREAM_PATH"
+            )));
+        }
         let usable = usable.and_then(|()| match mode {
             Mode::Spool => but_full(NamedTempFile::new_in(root).map(drop)).and_then(|()| layout::claim(root)),
             Mode::Shared => Ok(()),

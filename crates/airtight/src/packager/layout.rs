@@ -1,26 +1,81 @@
-//! The layout of a spool: one that another version of this program has left is not misread.
+//! The layout of a spool: one that another version of this program has left is not misread, and no other folder is
+//! taken for one.
 //!
 //! A marker names the layout. What was written in another one is set aside, never deleted: a spool holds minutes,
 //! the other packager holds them, too, and the live edge is not to wait for anybody.
 
 use std::{
-    fs, io,
+    ffi::OsString,
+    fs::{self, DirEntry},
+    io,
     io::Write as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
+use airtight_media::id::{Lineage, SignalName};
 use tempfile::NamedTempFile;
 use tracing::warn;
 
-use super::disk::but_full;
+use super::{disk::but_full, owner::OWNER};
 
 /// The layout that this program reads and writes.
 const LAYOUT: &str = "1";
 /// The file in the root of a spool that names its layout.
 const MARKER: &str = ".layout";
+/// How the name of a file begins that is tried or written in the root.
+const DRAFT: &str = ".tmp";
+/// The record of a signal, in its folder.
+const RECORD: &str = "signal.json";
 /// Bytes of a marker that are shown.
 const SHOWN: usize = 16;
+/// What a file system makes by itself in its root.
+const FOUND: &str = "lost+found";
+
+/// What is at `root` that no packager puts into a spool. A packager deletes what has expired, so it is to own all of its
+/// folder. With a marker that is said; a full disk leaves a spool without.
+///
+/// # Errors
+/// The folder can't be read.
+pub(super) fn foreign(root: &Path) -> io::Result<Option<OsString>> {
+    if root.join(MARKER).try_exists()? {
+        return Ok(None);
+    }
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if !is_of_spool(&entry)? {
+            return Ok(Some(entry.file_name()));
+        }
+    }
+    Ok(None)
+}
+
+fn is_of_spool(entry: &DirEntry) -> io::Result<bool> {
+    let (name, kind) = (entry.file_name(), entry.file_type()?);
+    let Some(name) = name.to_str() else { return Ok(false) };
+    if !kind.is_dir() {
+        return Ok(kind.is_file() && (name == OWNER || name.starts_with(MARKER) || name.starts_with(DRAFT)));
+    }
+    if name == FOUND || name.starts_with(MARKER) {
+        return Ok(true);
+    }
+    Ok(name.parse::<SignalName>().is_ok() && is_of_signal(&entry.path())?)
+}
+
+/// Whether a folder has a record or the folder of a lineage, or nothing.
+fn is_of_signal(folder: &Path) -> io::Result<bool> {
+    let mut names = fs::read_dir(folder)?.map(|entry| Ok::<_, io::Error>(entry?.file_name())).peekable();
+    if names.peek().is_none() {
+        return Ok(true);
+    }
+    for name in names {
+        let name = name?;
+        if name.to_str().is_some_and(|name| name == RECORD || name.parse::<Lineage>().is_ok()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 /// Makes the spool at `root` one of this layout. One without a marker is: it is new.
 ///
@@ -75,6 +130,44 @@ fn set_aside(root: &Path, layout: &str) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_folder_that_holds_nothing_else_is_a_spool() {
+        let spools: [&[&str]; 7] = [
+            &[],
+            &["lost+found/", ".tmpAbC", ".owner"],
+            &["live01/signal.json", "live02/"],
+            &["live01/a-7/720p/"],
+            &["live01/signal.json.bad", "live01/b-7/"],
+            &[".layout", "notes.txt"],
+            &[".layout-2-7/live01/"],
+        ];
+        let others: [&[&str]; 6] = [
+            &["passwd"],
+            &[".ssh/id"],
+            &["live01/signal.json", "notes.txt"],
+            &["films/holiday.mp4"],
+            &["my films/"],
+            &["films/a-7/x", "signal.json"],
+        ];
+        for (holds, is_spool) in
+            spools.iter().map(|holds| (holds, true)).chain(others.iter().map(|holds| (holds, false)))
+        {
+            let root = tempfile::tempdir().unwrap();
+            for path in holds.iter().map(|path| root.path().join(path)) {
+                let folder =
+                    path.to_str().unwrap().ends_with('/').then_some(&*path).or(path.parent()).unwrap();
+                fs::create_dir_all(folder).unwrap();
+                if !path.is_dir() {
+                    fs::write(path, "x").unwrap();
+                }
+            }
+            assert_eq!(foreign(root.path()).unwrap().is_none(), is_spool, "{holds:?}");
+        }
+        let root = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc", root.path().join("live01")).unwrap();
+        assert_eq!(foreign(root.path()).unwrap().unwrap(), "live01", "a link leads out of it");
+    }
 
     #[test]
     fn a_spool_of_this_layout_stays_and_one_of_another_is_set_aside() {

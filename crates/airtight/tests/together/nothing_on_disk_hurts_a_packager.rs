@@ -22,7 +22,7 @@ use crate::support::{
 use airtight_media::grid::Number;
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
-    process::{Pid, Resource, Rlimit, geteuid, prlimit},
+    process::{Pid, Resource, Rlimit, Signal, geteuid, kill_process, prlimit},
 };
 
 fn arguments<'a>(root: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
@@ -155,9 +155,35 @@ fn spools_that_are_none(table: &mut Table) {
     assert_eq!(put(&url, "live01/signal.json", &json(&record("live01", now()))), 201, "it begins anew");
     drop(role);
 
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("letter.txt"), "Dear").unwrap();
+    table.refused(
+        support::airtight(&arguments(home.path(), &[])),
+        "a folder for a spool that holds something else",
+        "airtight: root folder '…' is no spool, it holds 'letter.txt', and a packager deletes in its spool: choose an empty \
+         folder by --root or OUTPUT_STREAM_PATH",
+    );
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing is made there");
+
+    let shared = tempfile::tempdir().unwrap();
+    let (first, _) = spool(shared.path(), &[]);
+    kill_process(first.pid(), Signal::STOP).unwrap();
+    table.refused(
+        support::airtight(&arguments(shared.path(), &["--name", "server2"])),
+        "the spool of another packager that runs, or stands still",
+        "airtight: root folder '…' is the spool of packager server1 at …, which runs: choose another by --root or \
+         OUTPUT_STREAM_PATH, or end that one first",
+    );
+    kill_process(first.pid(), Signal::CONT).unwrap();
+    drop(first);
+    let (second, _) = spool(shared.path(), &["--name", "server2"]);
+    drop(second);
+
     let unusable = "airtight: root folder '…' can't be used: …; choose another by --root or OUTPUT_STREAM_PATH, or let this \
                     user make and use it";
-    let command = unprivileged(&arguments(Path::new("/proc"), &[]));
+    let unwritable = tempfile::tempdir().unwrap();
+    let _read_only = ReadOnly::new(unwritable.path());
+    let command = unprivileged(&arguments(unwritable.path(), &[]));
     table.refused(command, "a spool that can't be written", unusable);
     let file = tempfile::NamedTempFile::new().unwrap();
     table.refused(
