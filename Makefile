@@ -68,14 +68,16 @@ lint: setup-build $(WEB_MODULES) $(BROWSER_MODULES)
 # Where encoders join is drawn from this; `make matrix` draws anew each time. A run that fails prints its own.
 SEED ?= 1
 
-# Tests that wait for what they expect run side by side; those that measure time have the machine to themselves.
+# Tests that wait for what they expect run side by side; those that measure time in pairs, or have the machine to themselves.
 .PHONY: test
 test: export SEED := $(SEED)
 test: setup-test $(WEB) $(BROWSER_MODULES)
+	$(CARGO) test --workspace --locked --no-run
 	INSTA_UPDATE=no $(CARGO) test --workspace --locked --lib --bins
 	$(CARGO) test --workspace --locked --doc
 	$(NPM) --prefix tools/browser test
 	$(CARGO) test --workspace --locked --test nothing_breaks --test together -- --test-threads=4
+	$(CARGO) test --workspace --locked --test paired -- --test-threads=2
 	$(CARGO) test --workspace --locked --test alone -- --test-threads=1
 
 .PHONY: bench

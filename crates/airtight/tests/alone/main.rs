@@ -7,19 +7,12 @@ mod programme;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod a_cache_in_front_asks_once;
-mod a_restarted_origin_is_its_peer;
-mod an_era_begins_everywhere_at_one_number;
-mod an_origin_that_is_cut_off_is_left;
-mod bad_content_gives_way;
 mod drill_sees_what_viewers_see;
-mod every_rate_and_codec_joins;
 mod four_servers_show_one_programme;
 mod no_viewer_notices_a_death;
 mod no_viewer_notices_a_freeze;
 mod nobody_notices_an_upgrade;
 mod overload_refuses_the_new_first;
-mod registry_loss_is_mended_within_two_seconds;
 mod slate_bridges_the_loss_of_all_encoders;
 mod viewers_move_when_an_origin_dies;
 mod watch_finds_nothing_wrong;

@@ -27,6 +27,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The name of a file or folder, without its ending.
+/// Of the tests with real processes.
+const FOLDERS: [&str; 3] = ["alone", "paired", "together"];
+
 fn name(path: &Path) -> &str {
     path.file_stem().and_then(OsStr::to_str).expect("a name in UTF-8")
 }
@@ -38,7 +41,7 @@ fn every_test_file_that_is_named_exists() {
     for document in DOCUMENTS {
         for name in quoted(document).iter().filter(|q| q.ends_with(".rs") && !q.contains([' ', '/'])) {
             named += 1;
-            let exists = ["alone", "together"].iter().any(|folder| tests.join(folder).join(name).is_file());
+            let exists = FOLDERS.iter().any(|folder| tests.join(folder).join(name).is_file());
             assert!(exists, "{document} names {name}, which is not in {}", tests.display());
         }
     }
@@ -47,9 +50,7 @@ fn every_test_file_that_is_named_exists() {
 
 #[test]
 fn every_test_file_is_compiled() {
-    for folder in
-        ["alone", "together"].map(|folder| Path::new(ROOT).join("crates/airtight/tests").join(folder))
-    {
+    for folder in FOLDERS.map(|folder| Path::new(ROOT).join("crates/airtight/tests").join(folder)) {
         let main = fs::read_to_string(folder.join("main.rs")).unwrap();
         for file in files(&folder).iter().filter(|file| file.extension().is_some_and(|e| e == "rs")) {
             let name = name(file);

@@ -259,7 +259,7 @@ fn check(row: &Row) {
     let file = row.file(folder.path());
     let renditions = ladder::renditions(&file.source, row.video);
     assert_eq!(renditions.len(), 1 + usize::from(row.sound.is_some()));
-    let apart = random.u64(300..9000);
+    let apart = random.u64(300..5000);
     // One more for each end that is cut short, and half as many again so that joins lie at random.
     let millis = (joins as u64 * 3 / 2 + 4) * u64::from(row.grid.0);
     let begin = T + random.u64(..10_000_000);
