@@ -176,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_a_process_is_noticed() {
-        let mut child = tokio::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let mut child = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
         let pid = i32::try_from(child.id().unwrap()).unwrap();
         let held = Process::of(pid).unwrap().open().unwrap().unwrap();
         held.signal(Signal::KILL).unwrap();

@@ -276,7 +276,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_struck_is_made_good_although_something_else_can_not_be() {
-        let mut child = tokio::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let mut child = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
         let of = |pid: u32| Process::of(pid.cast_signed()).unwrap().open().unwrap().unwrap();
         let (struck, said) = (of(child.id().unwrap()), std::cell::RefCell::new(Vec::new()));
         let tell = |line: String| said.borrow_mut().push(line);
@@ -297,7 +297,7 @@ mod tests {
 
     #[tokio::test]
     async fn children_are_found_by_their_parent() {
-        let mut child = tokio::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let mut child = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
         let pid = i32::try_from(child.id().unwrap()).unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(children(own).unwrap().iter().any(|process| process.pid == pid));

@@ -39,12 +39,13 @@ fn tree(folder: &Path) -> Vec<String> {
             false => files.push(entry.path().display().to_string()),
         }
     }
+    files.sort();
     files
 }
 
 /// What is in every spool.
-fn marker(root: &Path) -> String {
-    root.join(".layout").display().to_string()
+fn markers(root: &Path) -> [String; 2] {
+    [".layout", ".owner"].map(|name| root.join(name).display().to_string())
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn paths_that_try_to_leave_the_folder_touch_nothing() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
-    assert_eq!(tree(outside.path()), [marker(&root)]);
+    assert_eq!(tree(outside.path()), markers(&root));
 }
 
 #[test]
@@ -136,5 +137,5 @@ fn a_body_that_breaks_off_leaves_nothing() {
         metrics.contains(r#"airtight_packager_ingest_requests_total{status="400"} 1"#).then_some(())
     });
     assert_eq!(get(&format!("{url}/signals")).unwrap().text(), "[]");
-    assert_eq!(tree(root.path()), [marker(root.path())]);
+    assert_eq!(tree(root.path()), markers(root.path()));
 }
