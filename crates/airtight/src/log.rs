@@ -192,7 +192,7 @@ impl Visit for Text {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::{Layer, layer::SubscriberExt as _};
@@ -211,7 +211,8 @@ mod tests {
         }
     }
 
-    fn lines(events: impl FnOnce()) -> Vec<String> {
+    /// The lines of the events of this thread, from the lowest level on.
+    pub fn lines(events: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let layer = Lines(lines.clone(), TimeZone::get("America/Sao_Paulo").unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), events);

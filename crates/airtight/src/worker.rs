@@ -9,6 +9,7 @@ mod command;
 mod complaints;
 mod config;
 mod event;
+mod fault;
 mod file;
 mod generated;
 mod input;
@@ -40,7 +41,7 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use crate::{
     config::{SettingError, Settings},
@@ -54,10 +55,10 @@ use complaints::Complaints;
 use config::Config;
 pub use config::segment;
 use event::Event;
+use fault::Fault;
 use generated::Size;
 use input::Input;
 pub use probe::media_in;
-use rarely::Rarely;
 use run::{EncoderRun, Ended, Plan};
 use scratch::Scratch;
 use shelf::Shelf;
@@ -79,8 +80,6 @@ const SHELF_MS: u64 = 60_000;
 const EARLY_MS: u64 = 1500;
 /// Between two looks at the record and the clock while an era is waited for.
 const LOOK_MS: u64 = 1000;
-/// Times in a minute that it is said why the encoder is started anew.
-const FAULTS: u32 = 3;
 
 /// Checks the settings, the ffmpeg and the input that they name; nothing is written.
 ///
@@ -136,6 +135,7 @@ async fn work(config: Config) -> anyhow::Result<()> {
         let packager = Packager::new(url, client.clone(), config.signal.clone());
         sinks.spawn(Sink::new(packager, shelf.clone(), event.watch()).run(done.clone()));
     }
+    let complaints = Arc::new(Complaints::new(input.name()));
     let worker = Worker {
         config: &config,
         input: &input,
@@ -143,13 +143,16 @@ async fn work(config: Config) -> anyhow::Result<()> {
         shelf: &shelf,
         event: &event,
         signs: &signs,
+        complaints: &complaints,
     };
     let outcome = tokio::select! {
         outcome = worker.run(&stop) => outcome,
         refusal = event.follow() => Err(refusal),
+        never = complaints.follow() => match never {},
         // Sinks end after the worker only: one that ends before has panicked, and its destination starves.
         Some(ended) = sinks.join_next() => Ok(ended.context("a sink")?),
     };
+    complaints.finish();
     done.cancel();
     sinks.join_all().await;
     outcome.map_err(Into::into)
@@ -217,6 +220,7 @@ struct Worker<'a> {
     shelf: &'a Shelf,
     event: &'a Event,
     signs: &'a Signs,
+    complaints: &'a Arc<Complaints>,
 }
 
 impl Worker<'_> {
@@ -228,12 +232,11 @@ impl Worker<'_> {
         let mut from = now(&self.config.grid);
         let begun = Instant::now();
         let mut restart = Restart::new(Policy::PROCESS);
-        let (mut rarely, complaints) = (Rarely::new(FAULTS), Arc::new(Complaints::new()));
         // A process that lived before this one may have begun a run in this very second.
         let mut second = clock::millis() / 1000;
         loop {
             restart.started(begun.elapsed());
-            match self.run_once(from, &mut second, &complaints, stop).await {
+            match self.run_once(from, &mut second, stop).await {
                 Ended::Stopped => return Ok(()),
                 Ended::Over(last) if self.event.end().is_some_and(|end| end <= last) => {
                     info!("The event of {} has ended", self.config.signal);
@@ -244,28 +247,14 @@ impl Worker<'_> {
                     from = last.next();
                 }
                 Ended::Refused => return Err(self.event.refusal()),
-                Ended::Fault(reason) => {
+                Ended::Fault(fault, last) => {
                     let wait = restart.failed(begun.elapsed(), fastrand::u32(..));
-                    self.say_fault(&reason, wait, &mut rarely);
+                    self.complaints.fault(&fault, last.as_deref(), wait, Instant::now());
                     tokio::select! {
                         () = sleep(wait) => {}
                         () = stop.cancelled() => return Ok(()),
                     }
                 }
-            }
-        }
-    }
-
-    /// Says why the encoder is started anew, and of what; an input that is damaged makes it fail for ever.
-    fn say_fault(&self, reason: &str, wait: Duration, rarely: &mut Rarely) {
-        let (input, wait) = (self.input.name(), wait.as_millis());
-        match rarely.may_say(Instant::now()) {
-            None => debug!("The encoder of {input} is started anew in {wait} ms: {reason}"),
-            Some(0) => warn!("The encoder of {input} is started anew in {wait} ms: {reason}"),
-            Some(unsaid) => {
-                warn!(
-                    "The encoder of {input} is started anew in {wait} ms, as {unsaid} times before: {reason}"
-                );
             }
         }
     }
@@ -305,13 +294,7 @@ impl Worker<'_> {
     }
 
     /// One run, with a lineage that was never used before.
-    async fn run_once(
-        &self,
-        from: Number,
-        second: &mut u64,
-        complaints: &Arc<Complaints>,
-        stop: &CancellationToken,
-    ) -> Ended {
+    async fn run_once(&self, from: Number, second: &mut u64, stop: &CancellationToken) -> Ended {
         let from = from.max(now(&self.config.grid));
         if let Some(ended) = self.await_era(from, *second, stop).await {
             return ended;
@@ -331,9 +314,7 @@ impl Worker<'_> {
         let outputs = run::outputs(renditions.len());
         let feed = match self.input.feed(&start) {
             Ok(feed) => feed,
-            Err(error) => {
-                return Ended::Fault(format!("the lists that ffmpeg reads can't be written: {error}"));
-            }
+            Err(error) => return Fault::Lists(error).into(),
         };
         let plan = Plan {
             ffmpeg: &self.config.ffmpeg,
@@ -343,7 +324,7 @@ impl Worker<'_> {
             from,
             grid,
             tracks: self.tracks,
-            complaints,
+            complaints: self.complaints,
         };
         EncoderRun::new(plan, self.shelf, self.event, self.signs).run(stop).await
     }

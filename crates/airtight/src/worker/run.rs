@@ -6,7 +6,7 @@
 mod pipes;
 mod watch;
 
-use std::{convert::Infallible, process::Stdio, sync::Arc, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
 
 use airtight_media::{
     grid::{Grid, Number, Part},
@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use tokio::{
     process::Child,
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::JoinSet,
     time::{Instant, interval, timeout},
 };
@@ -33,6 +33,7 @@ use super::{
     command::{Outputs, Start},
     complaints::Complaints,
     event::Event,
+    fault::Fault,
     shelf::{Item, Shelf},
     slate::Prepared,
 };
@@ -40,7 +41,7 @@ use crate::{
     child::{Command, FIRST_DESCRIPTOR},
     notify::Signs,
 };
-use pipes::pipe;
+use pipes::{LastLine, pipe};
 use watch::Watch;
 
 /// Cuts, and signs, that wait for the run.
@@ -49,8 +50,6 @@ const QUEUE: usize = 64;
 const FIRST: Duration = Duration::from_secs(15);
 /// For ffmpeg to end once it has closed its outputs.
 const EXIT: Duration = Duration::from_secs(3);
-/// For what it wrote to be read then.
-const LAST_LINE: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(200);
 /// No media is made so far ahead of its time, unless the clock was set back.
 const EARLY_MS: u64 = 1000;
@@ -64,8 +63,14 @@ pub enum Ended {
     Over(Number),
     /// The event has no place for the tracks.
     Refused,
-    /// ffmpeg ended, stalled, fell behind or made something unusable: in words.
-    Fault(String),
+    /// ffmpeg ended, stalled, fell behind or made something unusable; the last line that it wrote, if it did.
+    Fault(Fault, Option<String>),
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault, None)
+    }
 }
 
 /// What a run needs.
@@ -146,28 +151,18 @@ impl<'a> EncoderRun<'a> {
     pub async fn run(&mut self, stop: &CancellationToken) -> Ended {
         let (sender, mut cuts) = mpsc::channel(QUEUE);
         let (signs, mut found) = mpsc::channel(QUEUE);
-        let (silent, silence) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        let mut child = match self.spawn(&mut tasks, sender, signs, silent).await {
-            Ok(child) => child,
-            Err(error) => return Ended::Fault(format!("ffmpeg can't be started: {error:#}")),
+        let (mut child, last) = match self.spawn(&mut tasks, sender, signs).await {
+            Ok(spawned) => spawned,
+            Err(error) => return Fault::Start(error).into(),
         };
         let ended = self.follow(&mut child, &mut cuts, &mut found, stop).await;
         // Also reaps it; a child that has ended can't be killed, and need not be.
         let _ = child.kill().await;
         match ended {
-            Ended::Fault(reason) => Ended::Fault(self.with_last_line(reason, silence).await),
+            // What ffmpeg wrote last tells more than how it ended.
+            Ended::Fault(fault, _) => Ended::Fault(fault, last.of_ended().await),
             ended => ended,
-        }
-    }
-
-    /// What ffmpeg wrote last tells more than how it ended.
-    async fn with_last_line(&self, reason: String, silence: oneshot::Receiver<Infallible>) -> String {
-        // It has ended: its pipe has, too, once it is read.
-        let _ = timeout(LAST_LINE, silence).await;
-        match self.plan.complaints.last() {
-            Some(line) => format!("{reason}; the last line of ffmpeg is '{line}'"),
-            None => reason,
         }
     }
 
@@ -191,8 +186,8 @@ impl<'a> EncoderRun<'a> {
                 cut = cuts.recv() => match cut {
                     Some((track, Ok(cut))) => self.take(track, cut),
                     Some((track, Err(error))) => {
-                        let name = &self.plan.tracks[track].track.name;
-                        Some(Ended::Fault(format!("track {name} can't be followed: {error}")))
+                        let track = self.plan.tracks[track].track.name.clone();
+                        Some(Fault::Unreadable { track, error }.into())
                     }
                     // All outputs are closed: the exit code says why.
                     None => Some(exit(child).await),
@@ -210,8 +205,7 @@ impl<'a> EncoderRun<'a> {
         tasks: &mut JoinSet<()>,
         sender: mpsc::Sender<(usize, Result<Cut, TrackError>)>,
         signs: mpsc::Sender<Sign>,
-        silent: oneshot::Sender<Infallible>,
-    ) -> anyhow::Result<Child> {
+    ) -> anyhow::Result<(Child, LastLine)> {
         let mut command = Command::new(self.plan.ffmpeg).args(self.plan.args.iter()).dies_with_parent();
         command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         for (index, track) in self.plan.tracks.iter().enumerate() {
@@ -235,8 +229,9 @@ impl<'a> EncoderRun<'a> {
         let mut child = command.spawn().await?;
         tasks.spawn(pipes::progress(child.stdout.take().context("its output is no pipe")?));
         let errors = child.stderr.take().context("its errors are no pipe")?;
-        tasks.spawn(pipes::errors(errors, self.plan.complaints.clone(), silent));
-        Ok(child)
+        let (wrote, last) = LastLine::new();
+        tasks.spawn(pipes::errors(errors, self.plan.complaints.clone(), wrote));
+        Ok((child, last))
     }
 
     fn take(&mut self, index: usize, cut: Cut) -> Option<Ended> {
@@ -244,10 +239,9 @@ impl<'a> EncoderRun<'a> {
         let name = &track.track.name;
         match cut {
             Cut::Init(init) if init.hash == track.init.hash => None,
-            Cut::Init(init) => Some(Ended::Fault(format!(
-                "track {name} has init {}, its slate {}; they were made by different programs",
-                init.hash, track.init.hash
-            ))),
+            Cut::Init(init) => {
+                Some(Fault::Init { track: name.clone(), init: init.hash, slate: track.init.hash }.into())
+            }
             Cut::Part { number, part, last, bytes } => {
                 self.heard[index] = Some(Instant::now());
                 self.parts[index].push(bytes);
@@ -324,12 +318,8 @@ impl<'a> EncoderRun<'a> {
         let limit = 2 * u64::from(self.plan.grid.millis.get()) + 1000;
         match (now.saturating_sub(due), due.saturating_sub(now)) {
             // One that started slowly first has to catch up.
-            (late, _) if late > limit && self.started.elapsed() > FIRST => {
-                Some(Ended::Fault(format!("it is {late} ms behind the clock")))
-            }
-            (_, early) if early > EARLY_MS => {
-                Some(Ended::Fault(format!("it is {early} ms ahead of the clock")))
-            }
+            (late, _) if late > limit && self.started.elapsed() > FIRST => Some(Fault::Behind(late).into()),
+            (_, early) if early > EARLY_MS => Some(Fault::Ahead(early).into()),
             _ => None,
         }
     }
@@ -357,8 +347,7 @@ impl<'a> EncoderRun<'a> {
             // A file whose sound ends early gives none until it begins again: its pictures go on.
             let vital = track.track.is_video() || !self.plan.tracks[0].track.is_video();
             (vital && silent > limit).then(|| {
-                let (name, silent) = (&track.track.name, silent.as_secs_f64());
-                Ended::Fault(format!("no media has come for {silent:.1} s on track {name}"))
+                Fault::Silent { track: track.track.name.clone(), silent: silent.as_secs_f64() }.into()
             })
         });
         stalled.or_else(|| self.over())
@@ -379,9 +368,10 @@ pub fn heads(lineage: &Lineage, tracks: &[Prepared]) -> Vec<Item> {
 }
 
 async fn exit(child: &mut Child) -> Ended {
-    Ended::Fault(match timeout(EXIT, child.wait()).await {
-        Ok(Ok(status)) => format!("ffmpeg ended: {status}"),
-        Ok(Err(error)) => format!("ffmpeg ended: {error}"),
-        Err(_) => "ffmpeg has closed its outputs and does not end".to_owned(),
-    })
+    let fault = match timeout(EXIT, child.wait()).await {
+        Ok(Ok(status)) => Fault::Exit(status),
+        Ok(Err(error)) => Fault::Lost(error),
+        Err(_) => Fault::Stays,
+    };
+    fault.into()
 }

@@ -225,7 +225,7 @@ impl<D: Destination> Sink<D> {
     fn outside(&mut self, item: &Item, answer: &str) {
         let is_clock_wrong = self.is_clock_wrong(item);
         let destination = &self.destination;
-        if is_clock_wrong && self.clock.may_say(Instant::now()).is_some() {
+        if is_clock_wrong && self.clock.may_say(Instant::now()) {
             warn!(
                 "{destination} refuses what is made now: {answer}; the clock of this machine or of that one is likely \
                  wrong: compare them and set both by NTP"

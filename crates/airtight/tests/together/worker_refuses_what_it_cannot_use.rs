@@ -10,6 +10,8 @@ use std::{
     process::Command,
 };
 
+use rustix::process::Signal;
+
 use crate::support::{Role, document, eventually, outcome, text};
 
 struct Bench {
@@ -240,14 +242,18 @@ fn a_file_that_turns_out_to_be_damaged_is_named_with_the_last_line_of_ffmpeg() {
         "-f lavfi -i testsrc2=s=320x180:r=25:d=10 -c:v libx264 -preset ultrafast -movflags +faststart";
     let whole = fs::read(bench.media("whole.mp4", words)).unwrap();
     let damaged = bench.file("damaged.mp4", &whole[..whole.len() / 8]);
-    let role = Role::start(&["worker", "--input", text(&damaged), "--output", text(&bench.path("output"))]);
+    let output = bench.path("output");
+    let args = ["worker", "--input", text(&damaged), "--output", text(&output), "--log", "debug"];
+    let mut role = Role::start(&args);
     let line = role.line("is started anew in ");
     assert!(
         line.contains(&format!("WRN The encoder of {} is started anew in ", damaged.display())),
         "{line}"
     );
     assert!(line.contains("; the last line of ffmpeg is '"), "{line}");
-    let times = |what: &str| role.log().iter().filter(|line| line.contains(what)).count();
-    eventually("it is started again and again", || (times("is started anew") == 3).then_some(()));
-    assert!(times("WRN ffmpeg: ") <= 20, "{:?}", role.log());
+    // How it fails differs from run to run, but it does so for ever.
+    role.line("DBG The encoder of ");
+    role.signal(Signal::TERM);
+    assert!(role.exit().success());
+    role.line(" more times, the last time because: ");
 }

@@ -2,7 +2,7 @@
 //!
 //! Each reader drains one pipe to its end.
 
-use std::{convert::Infallible, os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use airtight_media::{
     grid::Rate,
@@ -16,7 +16,8 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
     net::unix::pipe::Receiver,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, watch},
+    time::{Instant, timeout},
 };
 use tracing::debug;
 
@@ -24,6 +25,8 @@ use crate::worker::{complaints::Complaints, signs};
 
 /// Room in a pipe, so that ffmpeg does not wait while we are not scheduled.
 const PIPE: usize = 1 << 20;
+/// For what ffmpeg wrote before its end to be read.
+const LAST_LINE: Duration = Duration::from_millis(500);
 
 /// A pipe: the end that we read, the end that the child writes.
 pub(super) fn pipe() -> anyhow::Result<(Receiver, OwnedFd)> {
@@ -94,14 +97,51 @@ pub(super) async fn progress(pipe: impl AsyncRead + Unpin) {
     }
 }
 
-/// Takes what ffmpeg complains of, which may quote bytes of the input that are no text; `ended` is dropped at the end.
+/// The last line that a run's ffmpeg wrote.
+pub(super) struct LastLine(watch::Receiver<Option<String>>);
+
+impl LastLine {
+    /// None yet, and who tells of each.
+    pub(super) fn new() -> (watch::Sender<Option<String>>, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Self(receiver))
+    }
+
+    /// The last line of an ffmpeg that has ended: its pipe has, too, once it is read.
+    pub(super) async fn of_ended(mut self) -> Option<String> {
+        // A process that ffmpeg left behind may hold the pipe open.
+        let _ = timeout(LAST_LINE, async { while self.0.changed().await.is_ok() {} }).await;
+        self.0.borrow().clone()
+    }
+}
+
+/// Takes what ffmpeg complains of, which may quote bytes of the input that are no text, until its end.
 pub(super) async fn errors(
     pipe: impl AsyncRead + Unpin,
     complaints: Arc<Complaints>,
-    _ended: oneshot::Sender<Infallible>,
+    last: watch::Sender<Option<String>>,
 ) {
     let mut lines = BufReader::new(pipe).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
-        complaints.take(&String::from_utf8_lossy(&line));
+        let line = String::from_utf8_lossy(&line);
+        complaints.line(&line, Instant::now());
+        if !line.trim().is_empty() {
+            last.send_replace(Some(line.trim().to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_line_is_that_of_the_same_run() {
+        let complaints = Arc::new(Complaints::new("x.mp4".to_owned()));
+        for (wrote, expected) in [("first\n last \n\n", Some("last")), ("", None)] {
+            let (sender, last) = LastLine::new();
+            errors(wrote.as_bytes(), complaints.clone(), sender).await;
+            assert_eq!(last.of_ended().await.as_deref(), expected);
+        }
     }
 }
