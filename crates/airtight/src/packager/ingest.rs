@@ -185,7 +185,8 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Bad(_) => StatusCode::BAD_REQUEST,
         Refusal::Contradiction(_) => StatusCode::CONFLICT,
         Refusal::Missing(_) => StatusCode::PRECONDITION_FAILED,
-        Refusal::Range { .. } | Refusal::Ended { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Range { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Ended { .. } => StatusCode::GONE,
         Refusal::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         Refusal::Fault(_) => StatusCode::SERVICE_UNAVAILABLE,
     }

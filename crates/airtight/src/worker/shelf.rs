@@ -131,11 +131,6 @@ impl Shelf {
         self.state().first
     }
 
-    /// The newest segment.
-    pub fn newest(&self) -> Option<Number> {
-        self.state().items.iter().rev().find_map(Item::number)
-    }
-
     /// Inits and slates of a run.
     pub fn heads(&self, lineage: &Lineage) -> Vec<Item> {
         let state = self.state();

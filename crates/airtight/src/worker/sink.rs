@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
+    clock,
     rarely::Rarely,
     shelf::{Found, Item, Shelf},
 };
 
 /// For the last items, once nothing more will come.
 const DRAIN: Duration = Duration::from_secs(3);
+/// Segments before and after the present moment that are due now: no destination keeps so few.
+const NOW: u64 = 3;
 /// Kinds of refusals that are told apart in the log.
 const MOST_CAUSES: usize = 64;
 
@@ -37,6 +40,8 @@ pub enum Outcome {
     Unprepared,
     /// Its number is not kept any more or not due yet, in these words: no fault of one that waited for the destination.
     Outside(String),
+    /// Its event ended before its number, in these words: no fault of one that was made before that was known.
+    Over(String),
     /// It will never take it, for this reason.
     Refused(String),
     /// It could not take it now, for this reason.
@@ -155,7 +160,7 @@ impl<D: Destination> Sink<D> {
     async fn deliver_record(&mut self, record: &Record) -> Result<(), String> {
         match self.destination.record(record).await {
             Outcome::Done => self.recorded = true,
-            Outcome::Refused(reason) | Outcome::Outside(reason) => {
+            Outcome::Refused(reason) | Outcome::Outside(reason) | Outcome::Over(reason) => {
                 self.recorded = true;
                 self.refused(&format!("the signal record: {reason}"));
             }
@@ -171,10 +176,8 @@ impl<D: Destination> Sink<D> {
                 debug!("{} has {}", self.destination, item.piece.path().unwrap_or_default());
                 self.place += 1;
             }
-            Outcome::Outside(answer) => {
-                self.place += 1;
-                self.outside(item, &answer);
-            }
+            Outcome::Outside(answer) => self.outside(item, &answer),
+            Outcome::Over(answer) => self.pass(item, &answer),
             Outcome::Refused(reason) => {
                 self.place += 1;
                 self.refused(&reason);
@@ -194,9 +197,10 @@ impl<D: Destination> Sink<D> {
         for head in item.lineage().map(|lineage| self.shelf.heads(lineage)).unwrap_or_default() {
             match self.destination.put(&head).await {
                 Outcome::Done => {}
-                Outcome::Refused(reason) | Outcome::Outside(reason) | Outcome::Failed(reason) => {
-                    return Err(reason);
-                }
+                Outcome::Refused(reason)
+                | Outcome::Outside(reason)
+                | Outcome::Over(reason)
+                | Outcome::Failed(reason) => return Err(reason),
                 Outcome::Unprepared => return Err("it asks for an init and does not take it".to_owned()),
             }
         }
@@ -207,8 +211,11 @@ impl<D: Destination> Sink<D> {
                 Ok(())
             }
             Outcome::Outside(answer) => {
-                self.place += 1;
                 self.outside(item, &answer);
+                Ok(())
+            }
+            Outcome::Over(answer) => {
+                self.pass(item, &answer);
                 Ok(())
             }
             Outcome::Refused(reason) => {
@@ -221,27 +228,31 @@ impl<D: Destination> Sink<D> {
         }
     }
 
-    /// What waited here may be too old by now. What has only just been made is not, unless a clock is wrong.
+    /// What waited here may be too old by now. What is due now is not, unless a clock is wrong.
     fn outside(&mut self, item: &Item, answer: &str) {
-        let is_clock_wrong = self.is_clock_wrong(item);
-        let destination = &self.destination;
-        if is_clock_wrong && self.clock.may_say(Instant::now()) {
+        if self.is_due(item, clock::millis()) && self.clock.may_say(Instant::now()) {
             warn!(
-                "{destination} refuses what is made now: {answer}; the clock of this machine or of that one is likely \
-                 wrong: compare them and set both by NTP"
+                "{} refuses what is made now: {answer}; the clock of this machine or of that one is likely wrong: \
+                 compare them and set both by NTP",
+                self.destination
             );
-        } else {
-            debug!("{destination} refuses {}: {answer}", item.piece.path().unwrap_or_default());
         }
+        self.pass(item, answer);
     }
 
-    /// Whether an item that is outside of what is kept and due is among the newest there are, and of the event.
-    fn is_clock_wrong(&self, item: &Item) -> bool {
-        let end = self.record.borrow().as_ref().and_then(|record| record.end);
-        let newest = self.shelf.newest();
-        item.number()
-            .zip(newest)
-            .is_some_and(|(number, newest)| number >= newest.minus(1) && end.is_none_or(|end| number <= end))
+    /// Goes on behind an item that the destination will not take, through no fault of either.
+    fn pass(&mut self, item: &Item, answer: &str) {
+        self.place += 1;
+        debug!("{} refuses {}: {answer}", self.destination, item.piece.path().unwrap_or_default());
+    }
+
+    /// Whether an item is due at `now_ms` by the clock of this machine, whose worker may have stood still since
+    /// it was made.
+    fn is_due(&self, item: &Item, now_ms: u64) -> bool {
+        let record = self.record.borrow();
+        item.number().zip(record.as_ref()).is_some_and(|(number, Record { grid, .. })| {
+            grid.end_millis(number).abs_diff(now_ms) <= NOW * u64::from(grid.millis.get())
+        })
     }
 
     fn refused(&mut self, reason: &str) {

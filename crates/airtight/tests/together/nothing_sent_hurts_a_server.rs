@@ -322,7 +322,7 @@ fn afterwards(place: &Place) -> Vec<Case> {
             "a segment after the end",
             &place.segment(n + 1),
             segment("720p", n + 1),
-            422,
+            410,
             "number … is after the end of the event, …",
         ),
     ]

@@ -45,11 +45,11 @@ impl Packager {
 
 /// What an answer means.
 fn outcome(status: StatusCode, place: &Place, sentence: &str) -> Outcome {
+    let answer = || format!("{status} {sentence}").trim_end().to_owned();
     match status {
         StatusCode::PRECONDITION_FAILED => Outcome::Unprepared,
-        StatusCode::UNPROCESSABLE_ENTITY => {
-            Outcome::Outside(format!("{status} {sentence}").trim_end().to_owned())
-        }
+        StatusCode::UNPROCESSABLE_ENTITY => Outcome::Outside(answer()),
+        StatusCode::GONE => Outcome::Over(answer()),
         _ if status.is_success() => Outcome::Done,
         _ if status.is_client_error() => {
             let what = match place {
@@ -57,9 +57,9 @@ fn outcome(status: StatusCode, place: &Place, sentence: &str) -> Outcome {
                 Place::Piece(_, piece) => format!("media of track {}", piece.track()),
                 _ => place.to_string(),
             };
-            Outcome::Refused(format!("{what}: {status} {sentence}").trim_end().to_owned())
+            Outcome::Refused(format!("{what}: {}", answer()))
         }
-        _ => Outcome::Failed(format!("{status} {sentence}").trim_end().to_owned()),
+        _ => Outcome::Failed(answer()),
     }
 }
 
@@ -95,6 +95,7 @@ mod tests {
         }
         assert_eq!(of(412), Outcome::Unprepared);
         assert_eq!(of(422), Outcome::Outside("422 Unprocessable Entity why".to_owned()));
+        assert_eq!(of(410), Outcome::Over("410 Gone why".to_owned()));
         assert_eq!(of(409), Outcome::Refused("media of track 720p: 409 Conflict why".to_owned()));
         for passing in [500, 503, 507] {
             assert!(matches!(of(passing), Outcome::Failed(_)), "{passing}");

@@ -5,9 +5,11 @@ use std::{
 
 use airtight_media::{grid::Number, holding::Piece, id::Lineage};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::*;
+use crate::log::tests::lines;
 
 /// A destination that answers as it is told, `Done` when nothing is left to tell, and says what it was given.
 struct Scripted {
@@ -114,22 +116,42 @@ async fn a_passing_fault_is_tried_again_and_a_refusal_is_not() {
     assert_eq!(bench.next(7).await, "record head 1 1 1 2 3");
 }
 
-#[tokio::test]
-async fn what_is_refused_as_it_is_made_shows_a_wrong_clock_and_what_waited_does_not() {
-    let shelf = Arc::new(Shelf::new(30));
-    (1..=9).for_each(|number| shelf.push(segment(number)));
+/// A sink that is driven by hand.
+fn idle(record: &watch::Sender<Option<Record>>) -> Sink<Scripted> {
     let scripted = Scripted { answers: Arc::default(), given: mpsc::unbounded_channel().0 };
-    let mut told = record();
-    told.end = Some(Number(8));
+    Sink::new(scripted, Arc::new(Shelf::new(3)), record.subscribe())
+}
+
+#[test]
+fn only_what_is_due_now_shows_a_wrong_clock_whatever_is_the_newest() {
     let records = watch::Sender::new(Some(record()));
-    let sink = Sink::new(scripted, shelf, records.subscribe());
-    let suspicious = |sink: &Sink<_>| -> Vec<u64> {
-        (1..=9).filter(|number| sink.is_clock_wrong(&segment(*number))).collect()
+    let sink = idle(&records);
+    let due = |now_ms| (1..=99).filter(|number| sink.is_due(&segment(*number), now_ms)).collect::<Vec<_>>();
+    assert_eq!(due(20_000), [6, 7, 8, 9, 10, 11, 12]);
+    sink.shelf.push(segment(9));
+    assert_eq!(
+        due(320_000),
+        [0; 0],
+        "a worker that stood still for five minutes goes on with the last it made"
+    );
+    assert!(!sink.is_due(&head(), 20_000));
+    records.send_replace(None);
+    assert_eq!(due(20_000), [0; 0]);
+}
+
+#[test]
+fn a_wrong_clock_is_said_once_and_an_end_that_was_not_known_is_none() {
+    let mut sink = idle(&watch::Sender::new(Some(record())));
+    let (now, early) = (segment(clock::millis() / 2000 + 1), segment(1));
+    let said = |outcome: Outcome, item: &Item, sink: &mut Sink<_>| {
+        let said = lines(|| assert_eq!(sink.settle(item, outcome).now_or_never(), Some(Ok(()))));
+        said.iter().filter(|line| line.contains("set both by NTP")).count()
     };
-    assert_eq!(suspicious(&sink), [8, 9]);
-    records.send_replace(Some(told));
-    assert_eq!(suspicious(&sink), [8], "after the end of the event nothing is taken by any clock");
-    assert!(!sink.is_clock_wrong(&head()));
+    let outside = || Outcome::Outside("422 why".to_owned());
+    assert_eq!(said(Outcome::Over("410 why".to_owned()), &now, &mut sink), 0);
+    assert_eq!(said(outside(), &early, &mut sink), 0);
+    assert_eq!([0; 3].map(|_| said(outside(), &now, &mut sink)), [1, 0, 0]);
+    assert_eq!(sink.place, 5, "nothing is tried again");
 }
 
 #[tokio::test]
