@@ -44,7 +44,6 @@ use crate::{
 use disk::Disk;
 use folder::Folder;
 use index::Limits;
-use owner::Owner;
 use store::{Mode, Store};
 
 const WINDOW_SECONDS: u64 = 30;
@@ -158,7 +157,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _owner = match config.mode {
         Mode::Spool => {
             let name = format!("{} at {}", config.name, listener.local_addr()?);
-            Some(Owner::claim(disk.root(), &name, predecessor.is_some())?)
+            Some(disk.claim(&name, predecessor.is_some())?)
         }
         Mode::Shared => None,
     };

@@ -17,11 +17,13 @@ use airtight_media::{
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
-use super::{layout, store::Mode};
+use super::{layout, owner::Owner, store::Mode};
 use crate::config::SettingError;
 
 /// How files begin that are not whole yet.
-const UNFINISHED: &str = ".put-";
+pub(super) const UNFINISHED: &str = ".put-";
+/// What follows the name of a file that is not what it says.
+pub(super) const BAD: &str = ".bad";
 /// Bytes of a file that is read: as many as a request may bring.
 const LONGEST: u64 = 64 << 20;
 /// A file younger than this may still be being written by somebody who does not rename.
@@ -57,33 +59,35 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes the folder if it is not there, and makes sure that a spool can be written and is of this layout.
+    /// Makes the folder if it is not there, and makes sure that a spool holds nothing else and can be written.
     ///
     /// # Errors
     /// It can't be used.
     pub(super) fn open(root: &Path, mode: Mode) -> Result<Self, SettingError> {
-        let usable = fs::create_dir_all(root).and_then(|()| fs::read_dir(root).map(drop));
-        if mode == Mode::Spool
-            && let Ok(Some(foreign)) = layout::foreign(root)
-        {
-            let (root, foreign) = (root.display(), foreign.display());
-            return Err(SettingError::new(format!(
-                "root folder '{root}' is no spool, it holds '{foreign}', and a packager deletes in its spool: choose an \
-                 empty folder by --root or OUTPUT_STREAM_PATH"
-            )));
+        let unusable = |error| unusable(root, &error);
+        fs::create_dir_all(root).and_then(|()| fs::read_dir(root).map(drop)).map_err(unusable)?;
+        if mode == Mode::Spool {
+            if let Some(foreign) = layout::foreign(root).map_err(unusable)? {
+                let root = root.display();
+                return Err(SettingError::new(format!(
+                    "root folder '{root}' is no spool, it holds {foreign}, and a packager deletes in its spool: choose \
+                     an empty folder by --root or OUTPUT_STREAM_PATH"
+                )));
+            }
+            but_full(NamedTempFile::new_in(root).map(drop)).map_err(unusable)?;
         }
-        let usable = usable.and_then(|()| match mode {
-            Mode::Spool => but_full(NamedTempFile::new_in(root).map(drop)).and_then(|()| layout::claim(root)),
-            Mode::Shared => Ok(()),
-        });
-        let root = usable.and_then(|()| fs::canonicalize(root)).map_err(|error| {
-            let root = root.display();
-            SettingError::new(format!(
-                "root folder '{root}' can't be used: {error}; choose another by --root or OUTPUT_STREAM_PATH, or let \
-                 this user make and use it"
-            ))
-        })?;
-        Ok(Self { root })
+        Ok(Self { root: fs::canonicalize(root).map_err(unusable)? })
+    }
+
+    /// Shares the spool as a process of the packager `name`, as [`Owner::claim`] does, and makes it one of this layout.
+    /// In this order: nothing is set aside that another packager serves.
+    ///
+    /// # Errors
+    /// A packager of another name has it, or it can't be used.
+    pub(super) fn claim(&self, name: &str, succeeds: bool) -> Result<Owner, SettingError> {
+        let owner = Owner::claim(&self.root, name, succeeds)?;
+        layout::claim(&self.root).map_err(|error| unusable(&self.root, &error))?;
+        Ok(owner)
     }
 
     /// Where the folder is.
@@ -200,7 +204,7 @@ impl Disk {
     pub(super) fn set_aside(&self, place: &Place) -> io::Result<PathBuf> {
         let path = self.path(place);
         let mut aside = path.clone().into_os_string();
-        aside.push(".bad");
+        aside.push(BAD);
         gone(fs::rename(path, &aside))?;
         Ok(aside.into())
     }
@@ -241,6 +245,14 @@ impl Disk {
     }
 }
 
+fn unusable(root: &Path, error: &io::Error) -> SettingError {
+    SettingError::new(format!(
+        "root folder '{}' can't be used: {error}; choose another by --root or OUTPUT_STREAM_PATH, or let this user make \
+         and use it",
+        root.display()
+    ))
+}
+
 /// A full disk keeps no packager from its start: it goes on from memory.
 pub(super) fn but_full(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
@@ -277,5 +289,25 @@ mod tests {
             assert!(error.starts_with("root folder '") && error.contains("can't be used"), "{error}");
             assert!(error.contains("choose another by --root"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_spool_of_another_layout_is_set_aside_only_by_who_shares_it() {
+        let root = tempfile::tempdir().unwrap();
+        let claim = |name, succeeds| Disk::open(root.path(), Mode::Spool)?.claim(name, succeeds);
+        let serves = claim("server1", false).unwrap();
+        let media = root.path().join("live01/a-7");
+        fs::create_dir_all(&media).unwrap();
+        let becomes = |layout| fs::write(root.path().join(".layout"), layout).unwrap();
+        becomes("2\n");
+        claim("server2", false).unwrap_err();
+        assert!(media.is_dir(), "it is served");
+        let follows = claim("server1", true).unwrap();
+        assert!(!media.exists(), "it is set aside");
+        drop(serves);
+        becomes("3\n");
+        claim("server2", false).unwrap_err();
+        drop(follows);
+        claim("server2", false).unwrap();
     }
 }

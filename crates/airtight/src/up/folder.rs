@@ -250,11 +250,13 @@ impl Folder {
         self.record(&format!("{part}{LEAVING}"))
     }
 
-    /// Records the supervisor; on a full disk without the ports, as a link.
+    /// Records the supervisor; on a full disk as a link, without the ports. Those that were on record stay so if they
+    /// are the same.
     ///
     /// # Errors
     /// A [`SettingError`] if the folder can't be written.
     pub fn write_up(&self, ports: &Ports) -> anyhow::Result<()> {
+        self.keep_ports(ports);
         let ports = ports.iter().map(|(part, &port)| (part.to_string(), port)).collect();
         let up = Up { process: Process::current()?, ports };
         let path = self.supervisor();
@@ -265,8 +267,28 @@ impl Folder {
     /// The last supervisor, living or not.
     pub fn read_up(&self) -> Option<Up> {
         let words = whole::words(&self.supervisor()).ok()?;
-        let alone = || Some(Up { process: serde_json::from_slice(&words).ok()?, ports: Vec::new() });
+        let alone = || Some(Up { process: serde_json::from_slice(&words).ok()?, ports: self.kept_ports() });
         serde_json::from_slice(&words).ok().or_else(alone)
+    }
+
+    /// Gives the file on record a second name, which takes no room, before a link may take its place. One that has other
+    /// ports than these is of no use any more.
+    fn keep_ports(&self, ports: &Ports) {
+        let (last, kept) = (self.supervisor(), self.last_with_ports());
+        let are_same = self.read_up().is_some_and(|up| up.ports() == *ports);
+        if are_same && !last.is_file() {
+            return;
+        }
+        let _ = fs::remove_file(&kept);
+        if are_same {
+            // Where that fails they are on record again as soon as there is room.
+            let _ = fs::hard_link(last, kept);
+        }
+    }
+
+    fn kept_ports(&self) -> Vec<(String, u16)> {
+        let kept = fs::read(self.last_with_ports()).ok();
+        kept.and_then(|up| serde_json::from_slice::<Up>(&up).ok()).map_or_else(Vec::new, |up| up.ports)
     }
 
     /// Whether the last supervisor is on record with its ports, in a file.
@@ -278,10 +300,16 @@ impl Folder {
         self.path.join("up.json")
     }
 
+    /// The record of the last supervisor that was a file, with the ports.
+    fn last_with_ports(&self) -> PathBuf {
+        self.path.join("up-with-ports.json")
+    }
+
     /// Forgets the supervisor.
     pub fn forget_up(&self) {
-        let _ = fs::remove_file(self.supervisor());
-        let _ = fs::remove_file(self.notify());
+        for record in [self.supervisor(), self.last_with_ports(), self.notify()] {
+            let _ = fs::remove_file(record);
+        }
     }
 }
 
@@ -381,14 +409,25 @@ mod tests {
         assert_eq!(up.ports(), ports);
         assert!(up.process.lives());
         assert!(folder.has_whole_up());
-        // What is left of it where there was no room for a file.
-        fs::remove_file(folder.supervisor()).unwrap();
-        std::os::unix::fs::symlink(up.process.words(), folder.supervisor()).unwrap();
-        let without_ports = folder.read_up().unwrap();
-        assert_eq!((without_ports.process, without_ports.ports()), (up.process, Ports::new()));
-        assert!(!folder.has_whole_up());
+        let write_without_room = |ports| {
+            folder.keep_ports(ports);
+            fs::remove_file(folder.supervisor()).unwrap();
+            std::os::unix::fs::symlink(up.process.words(), folder.supervisor()).unwrap();
+            assert!(!folder.has_whole_up());
+            let up = folder.read_up().unwrap();
+            (up.process, up.ports())
+        };
+        let other = Ports::from([(Part::Origin1, 8500), (Part::Server2, 9090)]);
+        for (written, read) in [(&ports, &ports), (&ports, &ports), (&other, &Ports::new())] {
+            assert_eq!(write_without_room(written), (up.process, read.clone()));
+        }
+        for ports in [&other, &other] {
+            folder.write_up(ports).unwrap();
+            assert_eq!(folder.read_up().unwrap().ports(), *ports);
+        }
         folder.forget_up();
         assert!(folder.read_up().is_none());
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "nothing is left of it");
     }
 
     #[test]

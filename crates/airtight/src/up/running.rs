@@ -35,11 +35,11 @@ pub enum End {
 }
 
 impl Running {
-    /// Which process it is, if this one started it and it has not ended.
-    pub fn own(&self) -> Option<Process> {
+    /// Which process it is; none if it has ended and was started by this one.
+    pub fn process(&self) -> Option<Process> {
         match self {
             Self::Ours(child) => Process::of(child.id()?.cast_signed()),
-            Self::Adopted(_) => None,
+            Self::Adopted(handle) => Some(handle.process()),
         }
     }
 

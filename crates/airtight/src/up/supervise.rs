@@ -113,7 +113,7 @@ impl Supervised {
     async fn watch(&mut self, mut running: Running, orders: &mut Orders) -> Option<String> {
         let begun = Instant::now();
         let end = loop {
-            let own = running.own();
+            let process = running.process();
             running = tokio::select! {
                 end = running.ended() => break end,
                 fate = self.lives.fate(self.part) => {
@@ -132,7 +132,7 @@ impl Supervised {
                         }
                     }
                 }
-                never = self.keep_on_record(own) => match never {},
+                never = self.keep_on_record(process) => match never {},
                 () = orders.stop.cancelled() => {
                     self.end(running, &orders.hurry).await;
                     return None;
@@ -152,8 +152,8 @@ impl Supervised {
         Some(end.to_string())
     }
 
-    /// Records the process in a file as soon as that is possible, if it could not do so itself: without any record only
-    /// this supervisor knows of it, and no later one could adopt it.
+    /// Records the process in a file as soon as that is possible, if it could not do so itself, whoever started it:
+    /// without any record only this supervisor knows of it, and no later one could adopt it.
     async fn keep_on_record(&self, process: Option<Process>) -> Infallible {
         let path = self.folder.record(self.part.name());
         let mut told = false;

@@ -13,6 +13,9 @@ use std::{
 /// Tells the process that runs the test on the disk so.
 const INSIDE: &str = "AIRTIGHT_TEST_SMALL_DISK";
 
+/// The file that takes all room.
+const FILLING: &str = "filling";
+
 /// Mounts a disk on the first argument and becomes the rest.
 const MOUNT: &str = r#"mount -t tmpfs -o "size=1m,nr_inodes=400" none "$1" && shift && exec "$@""#;
 
@@ -29,7 +32,9 @@ pub fn on_a_small_disk(name: &str, test: impl FnOnce(&SmallDisk)) {
     command.arg(env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]);
     let output = command.env(INSIDE, place.path()).env("TMPDIR", place.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let fault = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("running "), "no disk can be mounted here, see CONTRIBUTING.md: {fault}");
+    assert!(output.status.success(), "{said}{fault}");
     assert!(said.contains("1 passed"), "there is no test {name}: {said}");
 }
 
@@ -42,10 +47,15 @@ impl SmallDisk {
     /// Leaves no room for a byte of a file; there may be more files, without bytes.
     pub fn fill(&self) {
         for piece in [4096, 1] {
-            let mut file = File::options().create(true).append(true).open(self.path.join("filling")).unwrap();
+            let mut file = File::options().create(true).append(true).open(self.path.join(FILLING)).unwrap();
             while file.write_all(&vec![0xa5; piece]).is_ok() {}
         }
         fs::write(self.path.join("probe"), b"x").expect_err("it is full");
+    }
+
+    /// Gives back what [`fill`](Self::fill) took.
+    pub fn make_room(&self) {
+        fs::remove_file(self.path.join(FILLING)).unwrap();
     }
 
     /// Leaves no room for a further file, and says which may go.

@@ -90,6 +90,11 @@ impl Process {
         Duration::from_secs_f64(uptime).saturating_sub(Duration::from_millis(self.start * 10))
     }
 
+    /// Kills it as nothing can withstand.
+    pub fn kill(self) {
+        self.signal(Signal::KILL);
+    }
+
     fn signal(self, signal: Signal) {
         if self.lives() {
             let _ = kill_process(Pid::from_raw(self.pid).unwrap(), signal);

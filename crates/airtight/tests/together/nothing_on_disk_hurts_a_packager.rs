@@ -165,15 +165,28 @@ fn spools_that_are_none(table: &mut Table) {
     );
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing is made there");
 
+    let closed = tempfile::tempdir().unwrap();
+    write(closed.path(), "live01/letter.txt", b"Dear");
+    let _read_only = ReadOnly::new(closed.path());
+    set_mode(&closed.path().join("live01"), 0);
+    table.refused(
+        unprivileged(&arguments(closed.path(), &[])),
+        "a folder for a spool that holds what can't be read",
+        "airtight: root folder '…' is no spool, it holds 'live01', which can't be read (…), and a packager deletes in its \
+         spool: choose an empty folder by --root or OUTPUT_STREAM_PATH",
+    );
+
     let shared = tempfile::tempdir().unwrap();
     let (first, _) = spool(shared.path(), &[]);
     kill_process(first.pid(), Signal::STOP).unwrap();
+    fs::write(shared.path().join(".layout"), "2\n").unwrap();
     table.refused(
         support::airtight(&arguments(shared.path(), &["--name", "server2"])),
         "the spool of another packager that runs, or stands still",
         "airtight: root folder '…' is the spool of packager server1 at …, which runs: choose another by --root or \
          OUTPUT_STREAM_PATH, or end that one first",
     );
+    assert_eq!(fs::read(shared.path().join(".layout")).unwrap(), b"2\n", "nothing of it is set aside");
     kill_process(first.pid(), Signal::CONT).unwrap();
     drop(first);
     let (second, _) = spool(shared.path(), &["--name", "server2"]);
