@@ -204,7 +204,7 @@ async fn drill_all(
         let system = System::new(&options.ports, options.window, &options.ffmpeg, library).await?;
         let Seen { trials, observed, target, .. } = &mut *seen;
         let outcome = tokio::select! {
-            outcome = drill(&system, options, &tries, trials, target) => outcome,
+            outcome = drill(&system, options, &tries, observed, trials, target) => outcome,
             never = observed.watch(&system) => match never {},
             () = stop.cancelled() => Err(anyhow::anyhow!("it was told to end before all was tried")),
         };
@@ -237,6 +237,7 @@ async fn drill(
     system: &System,
     options: &Options,
     tries: &Tries,
+    observed: &Observed,
     trials: &mut Vec<Trial>,
     target: &mut Duration,
 ) -> anyhow::Result<()> {
@@ -247,6 +248,7 @@ async fn drill(
     cli::answer(report::head())?;
     for plan in plans(tries, *target) {
         for _ in 0..ATTEMPTS {
+            let before = observed.switches.borrow().clone();
             let trial = attempt(system, &steady, options, &plan, *target).await;
             cli::answer(&trial)?;
             let verdict = trial.verdict();
@@ -254,6 +256,7 @@ async fn drill(
             if verdict != Verdict::Void {
                 break;
             }
+            observed.switches.borrow_mut().void_since(&before);
         }
     }
     Ok(())

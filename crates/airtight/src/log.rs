@@ -47,6 +47,17 @@ impl FromStr for Format {
     }
 }
 
+/// The least level that is logged.
+struct Least(Level);
+
+impl FromStr for Least {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "expected error, warn, info, debug or trace")
+    }
+}
+
 /// The least level that is logged, and how.
 struct Config {
     level: Level,
@@ -55,10 +66,8 @@ struct Config {
 
 impl Config {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
-        Ok(Self {
-            level: settings.get("log", None, Level::INFO)?,
-            format: settings.get("log-format", None, Format::Text)?,
-        })
+        let Least(level) = settings.get("log", None, Least(Level::INFO))?;
+        Ok(Self { level, format: settings.get("log-format", None, Format::Text)? })
     }
 }
 
@@ -253,7 +262,9 @@ pub mod tests {
     }
 
     #[test]
-    fn a_format_that_does_not_exist_is_refused() {
+    fn a_format_or_a_level_that_does_not_exist_is_refused() {
         assert_eq!("JSON".parse::<Format>(), Err("expected text or json"));
+        let refused = "chatty".parse::<Least>().err();
+        assert_eq!(refused, Some("expected error, warn, info, debug or trace"));
     }
 }

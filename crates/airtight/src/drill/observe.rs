@@ -92,18 +92,35 @@ fn own_memory(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
     #[test]
     fn a_process_is_weighed_while_it_lives() {
-        let own = Process::current().unwrap();
-        let before = taken(own).unwrap();
-        let held: Vec<_> = (0..64).map(|_| fs::File::open("/dev/null").unwrap()).collect();
-        let bytes = vec![1_u8; 64 << 20];
-        let after = taken(own).unwrap();
-        assert!(after.memory_kib >= before.memory_kib + (48 << 10), "{before:?} {after:?}");
-        assert!(after.descriptors >= before.descriptors + 32, "{before:?} {after:?}");
-        drop((held, bytes));
+        // Another process, for other tests run in this one; it may inherit descriptors that are open here.
+        let grows = "exec 3<&- 4<&- 5<&- 6<&-; echo small; read _; \
+            held=$(head -c 32000000 /dev/zero | tr '\\0' x); exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null; \
+            echo grown; read _";
+        let mut command = Command::new("sh");
+        let command = command.args(["-c", grows]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let process = Process::of(child.id().cast_signed()).unwrap();
+        let (mut orders, mut answers) =
+            (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+        assert_eq!(answers.next().unwrap().unwrap(), "small");
+        let before = taken(process).unwrap();
+        orders.write_all(b"grow\n").unwrap();
+        assert_eq!(answers.next().unwrap().unwrap(), "grown");
+        let after = taken(process).unwrap();
+        assert!(after.memory_kib >= before.memory_kib + 32_000_000 / 1024, "{before:?} {after:?}");
+        assert_eq!(after.descriptors, before.descriptors + 4, "{before:?} {after:?}");
+        drop(orders);
+        child.wait().unwrap();
+        assert_eq!(taken(process), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -272,7 +272,8 @@ impl Arguments {
 
 /// How to reach a port of a system from the same machine; what the origins tell viewers begins so, too.
 pub fn url(host: IpAddr, port: u16) -> String {
-    if host.is_loopback() || host.is_unspecified() {
+    // A name that the machine may know as 127.0.0.1 alone reaches nobody at ::1.
+    if host.is_unspecified() || host == Ipv4Addr::LOCALHOST {
         format!("http://localhost:{port}")
     } else {
         format!("http://{}", SocketAddr::new(host, port))
@@ -315,6 +316,8 @@ pub fn welcome(system: &System, ports: &Ports) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn system() -> (System, Ports) {
@@ -435,6 +438,10 @@ mod tests {
         assert!(welcome(&system, &ports).starts_with("live01 goes on the air. Open one of these:\n\n  http"));
         system.host = IpAddr::from([192, 0, 2, 1]);
         assert!(welcome(&system, &ports).contains("curl http://192.0.2.1:2000/ingests\n"));
+        system.host = Ipv6Addr::LOCALHOST.into();
+        assert!(welcome(&system, &ports).contains("curl http://[::1]:2000/ingests\n"));
+        system.host = Ipv6Addr::UNSPECIFIED.into();
+        assert!(welcome(&system, &ports).contains("curl http://localhost:2000/ingests\n"));
         system.parts = vec![Part::Discovery, Part::Reporter];
         let few = welcome(&system, &Ports::from([(Part::Reporter, 2000)]));
         assert!(

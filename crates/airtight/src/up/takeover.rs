@@ -1,9 +1,12 @@
 //! The start of `up`: what runs already is adopted, all else is made ready, or nothing is changed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::time::{sleep, timeout};
 
 use super::console::Console;
 use super::event::Event;
@@ -15,6 +18,11 @@ use super::supervise::Supervised;
 use super::{handover, sockets};
 use crate::child::{self, process::Handle};
 use crate::config::SettingError;
+
+/// For a process to have a command line.
+const SIGHT: Duration = Duration::from_secs(1);
+/// Between two looks for it.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// A system whose sockets are bound and whose parts are about to be supervised.
 #[derive(Debug)]
@@ -63,7 +71,7 @@ pub async fn prepare(
         let adopted = living.remove(&part);
         if let Some(handle) = &adopted {
             if !upgrade {
-                check_arguments(part, handle, &args)?;
+                check_arguments(part, handle, &args).await?;
                 // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
                 args.retain(|argument| !plan::is_order(argument));
             }
@@ -186,16 +194,33 @@ async fn ask(part: Part, folder: &Folder, console: &Console) -> Option<TcpListen
 }
 
 /// A running part has the settings that it was started with.
-fn check_arguments(part: Part, handle: &Handle, args: &[String]) -> anyhow::Result<()> {
-    let pid = handle.process().pid;
-    let line = std::fs::read(format!("/proc/{pid}/cmdline"))
-        .with_context(|| format!("cannot see how {part} was started"))?;
+async fn check_arguments(part: Part, handle: &Handle, args: &[String]) -> anyhow::Result<()> {
+    // One that has ended is started anew as asked.
+    let Some(line) = command_line(part, handle).await? else { return Ok(()) };
     let line = String::from_utf8_lossy(&line);
     let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
     match difference(of_program(&running), args) {
         None => Ok(()),
         Some(argument) => bail!(other_settings(format_args!("{part} runs with {argument}"))),
     }
+}
+
+/// How a part was started; none if it has ended. While a program takes the place of another one, and while it ends, it
+/// has no command line.
+async fn command_line(part: Part, handle: &Handle) -> anyhow::Result<Option<Vec<u8>>> {
+    let process = handle.process();
+    let sight = async {
+        loop {
+            match std::fs::read(format!("/proc/{}/cmdline", process.pid)) {
+                Ok(line) if !line.is_empty() => return Ok(Some(line)),
+                _ if !process.lives() => return Ok(None),
+                Ok(_) => sleep(GLANCE).await,
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let seen = timeout(SIGHT, sight).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    seen.with_context(|| format!("cannot see how {part} was started"))
 }
 
 /// The arguments of the part itself, also while its process is still being prepared by `airtight child`.
@@ -254,6 +279,23 @@ mod tests {
         assert_eq!(of_program(&["origin", "--state=a"]), ["origin", "--state=a"]);
         assert_eq!(of_program(&["child", "--"]), [""; 0]);
         assert_eq!(of_program(&[]), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_ending_has_no_settings_that_stand_in_the_way() {
+        let mut child = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+        let process = child::process::Process::of(child.id().unwrap().cast_signed()).unwrap();
+        let handle = process.open().unwrap().unwrap();
+        let asked = asked("origin --listen=127.0.0.1:8000");
+        let check = || check_arguments(Part::Origin1, &handle, &asked);
+        // Just now it may still be taking its program's place, without a command line.
+        let error = check().await.unwrap_err().to_string();
+        assert!(error.contains("origin1 runs with 600"), "{error}");
+        child.start_kill().unwrap();
+        handle.ended().await.unwrap();
+        check().await.expect("it ended and was not waited for");
+        child.wait().await.unwrap();
+        check().await.expect("it is gone");
     }
 
     #[tokio::test]

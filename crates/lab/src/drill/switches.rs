@@ -1,4 +1,5 @@
-//! How long origins took to decide to use another copy, over all trials: what their own histograms counted.
+//! How long origins took to decide to use another copy, over all trials that tell of them: what their own histograms
+//! counted, without what they counted while the machine stood still.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,18 @@ impl Counts {
     fn all(&self) -> u64 {
         self.0.values().copied().max().unwrap_or(0)
     }
+
+    /// What was counted since there were so many.
+    fn since(&self, before: &Self) -> Self {
+        let earlier = |bound| before.0.get(bound).copied().unwrap_or(0);
+        Self(self.0.iter().map(|(bound, count)| (*bound, count.saturating_sub(earlier(bound)))).collect())
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (bound, count) in &other.0 {
+            *self.0.entry(*bound).or_default() += count;
+        }
+    }
 }
 
 /// A bound in seconds, in milliseconds rounded up; the greatest number stands for none.
@@ -38,39 +51,59 @@ fn millis(seconds: &str) -> Option<u64> {
 
 /// What all processes of all origins counted. A process that begins anew counts beside those before it.
 #[derive(Debug, Clone)]
-pub struct Switches<K>(BTreeMap<K, Counts>);
+pub struct Switches<K> {
+    counted: BTreeMap<K, Counts>,
+    /// What of it tells of the machine alone.
+    void: Counts,
+}
 
 impl<K> Default for Switches<K> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self { counted: BTreeMap::new(), void: Counts::default() }
     }
 }
 
 impl<K: Ord> Switches<K> {
     /// What a process has counted so far. Nothing that it counted before is lost by what another one answers in its place.
     pub fn saw(&mut self, process: K, counts: &Counts) {
-        let known = &mut self.0.entry(process).or_default().0;
+        let known = &mut self.counted.entry(process).or_default().0;
         for (bound, count) in &counts.0 {
             let so_far = known.entry(*bound).or_default();
             *so_far = (*so_far).max(*count);
         }
     }
 
-    /// How many decisions there were.
+    /// The trial that began with what was counted `before` is void, and so are its decisions.
+    pub fn void_since(&mut self, before: &Self) {
+        let nothing = Counts::default();
+        for (process, counts) in &self.counted {
+            self.void.add(&counts.since(before.counted.get(process).unwrap_or(&nothing)));
+        }
+    }
+
+    /// How many decisions there were in void trials.
+    pub fn void(&self) -> u64 {
+        self.void.all()
+    }
+
+    /// How many decisions there were, but for those in void trials.
     pub fn count(&self) -> u64 {
-        self.0.values().map(Counts::all).sum()
+        self.valid().all()
     }
 
     /// The bound, in milliseconds, that 99 of 100 decisions kept; none if there was no decision. It is the upper end of a
     /// bucket, so that the decisions themselves took no longer.
     pub fn p99(&self) -> Option<u64> {
-        let all = self.count();
-        let mut sums: BTreeMap<u64, u64> = BTreeMap::new();
-        for (bound, count) in self.0.values().flat_map(|counts| &counts.0) {
-            *sums.entry(*bound).or_default() += count;
-        }
+        let valid = self.valid();
+        let all = valid.all();
         let kept = |kept: u64| kept.saturating_mul(100) >= all.saturating_mul(99);
-        sums.into_iter().find(|(_, count)| all > 0 && kept(*count)).map(|(bound, _)| bound)
+        valid.0.into_iter().find(|(_, count)| all > 0 && kept(*count)).map(|(bound, _)| bound)
+    }
+
+    fn valid(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.counted.values().for_each(|counts| sum.add(counts));
+        sum.since(&self.void)
     }
 }
 
@@ -114,5 +147,23 @@ mod tests {
             switches.saw("origin1, process 7", &counted);
         }
         assert_eq!((switches.count(), switches.p99()), (2, Some(1000)));
+    }
+    #[test]
+    fn what_was_decided_while_the_machine_stood_still_tells_nothing() {
+        let mut switches = Switches::default();
+        switches.saw(1, &counts(2, 0, 0));
+        let before = switches.clone();
+        // One that goes on, and one that was started in the void trial.
+        switches.saw(1, &counts(2, 0, 3));
+        switches.saw(2, &counts(1, 1, 0));
+        assert_eq!((switches.count(), switches.void(), switches.p99()), (7, 0, Some(u64::MAX)));
+        switches.void_since(&before);
+        assert_eq!((switches.count(), switches.void(), switches.p99()), (2, 5, Some(500)));
+        // What comes later counts, and a second void trial takes nothing twice.
+        let before = switches.clone();
+        switches.saw(2, &counts(1, 2, 0));
+        assert_eq!((switches.count(), switches.void(), switches.p99()), (3, 5, Some(1000)));
+        switches.void_since(&before);
+        assert_eq!((switches.count(), switches.void(), switches.p99()), (2, 6, Some(500)));
     }
 }

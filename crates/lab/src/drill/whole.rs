@@ -15,8 +15,12 @@ use super::{
 use crate::player::whole_millis;
 
 /// The figures, and what they count.
-pub const LEGEND: [(&str, &str); 2] = [
+pub const LEGEND: [(&str, &str); 3] = [
     ("switches", "times that an origin decided to use another copy, because one failed or was late"),
+    (
+        "void switches",
+        "such decisions in void trials, which tell of the machine alone: they count nowhere else",
+    ),
     (
         "switch p99 ms",
         "the time from a copy's failure, or its usual time, until another was decided for, of 99 in 100 over both origins, rounded up to the next bound that they count by",
@@ -43,9 +47,10 @@ impl Whole {
     ) -> Self {
         let count = if loses_copies { Bar::AtLeast(1) } else { Bar::Open };
         let below = whole_millis(target / 2).saturating_sub(1);
-        let [(counted, _), (p99, _)] = LEGEND;
+        let [(counted, _), (void, _), (p99, _)] = LEGEND;
         let figures = vec![
             Figure { what: counted, is: switches.count(), bar: count },
+            Figure { what: void, is: switches.void(), bar: Bar::Open },
             Figure { what: p99, is: switches.p99().unwrap_or(0), bar: Bar::AtMost(below) },
         ];
         Self { figures, growths: usage.growths() }
@@ -141,7 +146,7 @@ mod tests {
         let said = whole.lines();
         assert_eq!(said[0], "over all of it: switches: 3, at least 1");
         assert_eq!(
-            said[2],
+            said[3],
             "over 199 s: server1 has 1000 and then 10000 KiB of memory, 9 and then 9 descriptors"
         );
     }
