@@ -39,6 +39,14 @@ fn words(record: &Path) -> Option<Vec<u8>> {
     link.or_else(|_| fs::read(record)).ok()
 }
 
+/// The processes that run in a folder.
+fn processes_in(folder: &Path) -> Vec<Process> {
+    let all =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let here = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place == folder);
+    all.filter(here).filter_map(Process::of).collect()
+}
+
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || condition().then_some(()));
 }
@@ -394,9 +402,17 @@ impl Drop for System {
             let _ = up.kill();
             let _ = up.wait();
         }
-        let last = self.processes();
-        for process in self.seen.iter().chain(&last) {
+        for process in &self.seen {
             process.signal(Signal::KILL);
+        }
+        // The supervisor may have been killed before what it just started could record itself.
+        for _ in 0..1000 {
+            let left = processes_in(self.folder.path());
+            if left.is_empty() {
+                break;
+            }
+            left.iter().for_each(|process| process.signal(Signal::KILL));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
