@@ -157,8 +157,15 @@ fn cli() -> clap::Command {
         let keys = KEYS.iter().filter(|k| c.reads(k.name));
         let command = clap::Command::new(c.name).about(c.about).args(keys.map(flag));
         match c.name {
-            "end" => command.arg(Arg::new("operand").value_name("SIGNAL").required(true)),
-            "watch" => command.arg(Arg::new("operand").value_name("URL").num_args(1..).required(true)),
+            "end" => command
+                .arg(Arg::new("operand").value_name("SIGNAL").help("Name of the programme").required(true)),
+            "watch" => command.arg(
+                Arg::new("operand")
+                    .value_name("URL")
+                    .help("Playlists to watch, as one presentation")
+                    .num_args(1..)
+                    .required(true),
+            ),
             _ => command,
         }
     });

@@ -5,7 +5,7 @@
 //! code 2 and a sentence that names the key, where it came from, the value and what would be right.
 //! Roles turn [`Settings`] into a config struct of their own; nothing else reads the environment.
 
-use std::{collections::BTreeMap, fmt::Display, str::FromStr};
+use std::{cmp::Reverse, collections::BTreeMap, fmt::Display, str::FromStr};
 
 use thiserror::Error;
 
@@ -322,10 +322,11 @@ fn is_key(name: &str) -> bool {
     KEYS.iter().any(|k| k.name == name)
 }
 
-/// The remedy for a name that is no key: the key that begins alike, or the whole list.
+/// The remedy for a name that is no key: the key that begins alike and is of like length, or the whole list.
 fn nearest(name: &str) -> String {
-    let alike = |k: &&Key| k.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-    match KEYS.iter().max_by_key(alike).filter(|k| alike(k) >= 3) {
+    let begins = |k: &&Key| k.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    let alike = |k: &&Key| (begins(k), Reverse(k.name.len().abs_diff(name.len())));
+    match KEYS.iter().max_by_key(alike).filter(|k| begins(k) >= 3) {
         Some(key) => format!("did you mean '{}'?", key.name),
         None => format!("expected one of {}", KEYS.iter().map(|k| k.name).collect::<Vec<_>>().join(", ")),
     }
@@ -373,6 +374,7 @@ mod tests {
     fn unknown_names_are_refused() {
         let unknown = settings(&[], &[("AIRTIGHT_SEGMNT", "1")], "").unwrap_err().to_string();
         assert_eq!(unknown, "AIRTIGHT_SEGMNT is no setting: did you mean 'segment'?");
+        assert_eq!(nearest("retenton"), "did you mean 'retention'?");
         let unknown = settings(&[], &[], "[origin]\nlisten_on = 1").unwrap_err().to_string();
         assert_eq!(unknown, "airtight.toml has an unknown key 'listen_on': did you mean 'listen'?");
         let unknown = settings(&[], &[], "[orgin]\nlisten = 1").unwrap_err().to_string();

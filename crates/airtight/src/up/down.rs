@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures_util::future::join_all;
 use rustix::process::Signal;
-use tokio::time::Instant;
+use tokio::time::{Instant, error::Elapsed, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{Folder, Living, Lock};
 use super::plan::Part;
 use super::running::Running;
+use crate::child::process::Handle;
 use crate::cli;
 use crate::config::Settings;
 
@@ -19,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 /// How long one may take to leave its parts to another.
 const RELIEF: Duration = Duration::from_secs(3);
+
+/// After so long one is told that there is something to wait for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The request to a supervisor to end and leave its parts running.
 pub const LEAVE: Signal = Signal::USR2;
@@ -104,12 +108,24 @@ async fn replace_supervisor(
             continue;
         };
         handle.signal(request).context("cannot ask the supervisor to end")?;
-        if tokio::time::timeout(patience, handle.ended()).await.is_err() {
+        if ends_within(patience, &handle).await.is_err() {
             // It is frozen; its parts are ended without it.
             handle.signal(Signal::KILL).context("cannot kill the supervisor")?;
             handle.ended().await?;
         }
     }
+}
+
+/// Waits for a supervisor to end, and says so if that takes long.
+async fn ends_within(patience: Duration, handle: &Handle) -> Result<(), Elapsed> {
+    let end = async {
+        if timeout(SILENCE, handle.ended()).await.is_err() {
+            let (pid, most) = (handle.process().pid, patience.as_secs());
+            tracing::warn!("The supervisor, process {pid}, has not ended yet; it is killed after {most} s");
+            let _ = handle.ended().await;
+        }
+    };
+    timeout(patience, end).await
 }
 
 /// Ends every part on record, stage after stage, and says how many there were.
