@@ -11,6 +11,7 @@ mod figures;
 pub mod fixture;
 mod followed;
 mod leaving;
+mod parities;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,6 +31,7 @@ pub use figures::Figures;
 use followed::Followed;
 use futures_util::future::BoxFuture;
 use leaving::Leaving;
+use parities::Verdicts;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
@@ -43,7 +45,7 @@ use crate::serve::pulse::Pulse;
 const MOST_SIGNALS: usize = 256;
 /// The loop shows that it lives at least this often.
 const BEAT: Duration = Duration::from_millis(100);
-/// What the contents of lineages are is said this often.
+/// What the contents of lineages are, and how far they agree, is said this often.
 const CONTENTS: Duration = Duration::from_millis(500);
 
 /// What a source has to say.
@@ -93,6 +95,7 @@ struct Loop {
     fetches: Fetching,
     followed: Followed,
     leaving: Leaving,
+    verdicts: Verdicts,
     refused: bool,
     /// When the contents were said.
     said: Instant,
@@ -104,8 +107,9 @@ impl Desk {
         let (began, composers, fetches) = (Instant::now(), BTreeMap::new(), Fetching::default());
         let followed = Followed::new(self.expected.borrow_and_update().clone());
         let leaving = Leaving::default();
-        let (refused, said) = (false, began);
-        let mut this = Loop { desk: self, began, composers, fetches, followed, leaving, refused, said };
+        let (verdicts, refused, said) = (Verdicts::default(), false, began);
+        let mut this =
+            Loop { desk: self, began, composers, fetches, followed, leaving, verdicts, refused, said };
         while !stop.is_cancelled() {
             this.step(&stop).await;
             this.desk.pulse.beat();
@@ -135,6 +139,13 @@ impl Loop {
             contents.map(|(lineage, health)| (signal.clone(), lineage.clone(), health))
         });
         self.desk.board.figures.contents.are(contents.collect());
+        let parities = self.composers.iter().flat_map(|(signal, composer)| {
+            let parities = composer.parities().into_iter();
+            parities.map(|(one, with, parity)| ((signal.clone(), one.clone(), with.clone()), parity))
+        });
+        let parities: Vec<_> = parities.collect();
+        self.verdicts.judge(&parities);
+        self.desk.board.figures.parities.are(parities);
         self.said = Instant::now();
     }
 

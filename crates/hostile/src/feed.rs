@@ -8,6 +8,7 @@ use airtight_media::{
     hls,
     holding::{Entry, Line, Piece, Revision},
     mp4::Init,
+    parity::Luma,
     slate::Slate,
     window::Snapshot,
 };
@@ -62,6 +63,8 @@ pub(super) fn feed(bytes: &[u8]) {
                 composer.handle(Event::Says(source, entry.line), now);
             }
         }
+        let parities = composer.parities();
+        assert!(parities.iter().all(|(.., parity)| (0.0..=1.0).contains(&parity.similarity)), "{parities:?}");
         while let Some(action) = composer.poll() {
             match action {
                 Action::Fetch { ticket, piece, .. } => {
@@ -104,7 +107,14 @@ pub(super) fn feeds() -> Vec<Vec<u8>> {
     let lineage: airtight_media::id::Lineage = "a-7".parse().expect("a literal that is a lineage");
     let mut lines = vec![Line::Reset, Line::Record { record: record.clone() }];
     let mut holds = |piece| {
-        lines.push(Line::Held { signal: signal(), piece, length: 1, age_ms: 0, health: Health::Healthy });
+        lines.push(Line::Held {
+            signal: signal(),
+            piece,
+            length: 1,
+            age_ms: 0,
+            health: Health::Healthy,
+            luma: Some(Luma([7; 16])),
+        });
     };
     let tracks = &record.eras[0].tracks;
     for track in tracks {

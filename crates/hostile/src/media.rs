@@ -6,6 +6,7 @@ use airtight_media::{
     health::Health,
     mark::{self, Mark},
     mp4::Init,
+    parity::Luma,
     segmenter::{Cut, Segmenter},
     slate::Slate,
 };
@@ -44,13 +45,15 @@ pub(super) fn streams() -> Vec<Vec<u8>> {
 /// The bytes as an init, a slate and a segment of a track that is known.
 pub(super) fn stored(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
-    mark::health(&bytes);
+    mark::read(&bytes);
     for (file, rate) in [(SLATE, pictures()), (AUDIO, sound())] {
         let known = Init::parse(Bytes::from_static(file)).expect("a recording has an init");
         if let Ok(parts) = check::segment(&bytes, &known, &grid(), FIRST, &rate) {
             assert_eq!(parts.concat(), bytes, "the parts are the segment");
-            let health = Health::Frozen;
-            let sealed = mark::seal(&parts, &Mark { health, captured: grid().span(FIRST, &rate).start() });
+            let (health, luma) = (Health::Frozen, Some(Luma([7; 16])));
+            let captured = grid().span(FIRST, &rate).start();
+            let sealed = mark::seal(&parts, &Mark { health, luma, captured });
+            assert_eq!(mark::read(&sealed), (health, luma), "the first mark counts");
             let again = check::segment(&sealed, &known, &grid(), FIRST, &rate);
             assert!(again.is_ok(), "a segment that was taken is one with a mark: {again:?}");
         }

@@ -42,6 +42,7 @@ use crate::{
     health::Health,
     holding::{Line, Piece},
     id::Lineage,
+    parity::Parity,
     record::{Record, Track},
     window::{Made, Media, Snapshot},
 };
@@ -180,6 +181,11 @@ impl Composer {
         contents.into_iter().flatten().collect()
     }
 
+    /// How far the pictures of each lineage that delivers agree with those of the first, which comes second.
+    pub fn parities(&self) -> Vec<(&Lineage, &Lineage, Parity)> {
+        self.record.as_ref().map(|record| self.arrivals.parities(record, self.millis())).unwrap_or_default()
+    }
+
     fn millis(&self) -> i64 {
         millis(self.now)
     }
@@ -207,12 +213,15 @@ impl Composer {
                     self.arrivals.filled(record, number, at, deadline(record), now);
                 }
             }
-            Line::Held { piece, age_ms, health, .. } => {
+            Line::Held { piece, age_ms, health, luma, .. } => {
                 let at = self.millis().saturating_sub_unsigned(age_ms);
                 if let (Piece::Segment { lineage, number, .. }, Some(record)) = (&piece, &self.record)
                     && let Some(health) = self.arrivals.arrived(record, (source, &piece), at, health)
                 {
                     self.decided(Decision::Turned(*number, lineage.clone(), health));
+                }
+                if let (Piece::Segment { lineage, number, .. }, Some(luma)) = (&piece, luma) {
+                    self.arrivals.shows(lineage, *number, luma);
                 }
                 self.sources.holds(source, piece);
             }

@@ -13,6 +13,7 @@ use crate::{
     grid::Number,
     health::Health,
     id::{InitHash, Lineage, SignalName, TrackName},
+    parity::{self, Luma},
     record::Record,
 };
 
@@ -96,6 +97,9 @@ pub enum Line {
         /// What its content is; left out where nothing is known against it.
         #[serde(default, skip_serializing_if = "Health::is_healthy")]
         health: Health,
+        /// What its first picture looks like, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "parity::known")]
+        luma: Option<Luma>,
     },
     /// Segments have expired.
     Gone {
@@ -271,6 +275,10 @@ mod tests {
         }
     }
 
+    fn entry_of(json: &str) -> Entry {
+        serde_json::from_str(json).unwrap()
+    }
+
     #[test]
     fn a_line_of_the_feed() {
         let piece = Piece::Segment {
@@ -284,6 +292,7 @@ mod tests {
             length: 5,
             age_ms: 7,
             health: Health::Healthy,
+            luma: None,
         };
         let entry = Entry { rev: Revision { run: 3, sequence: 9 }, line };
         let json = serde_json::to_string(&entry).unwrap();
@@ -294,11 +303,24 @@ mod tests {
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), entry);
         let Line::Held { signal, piece, .. } = entry.line else { unreachable!("it was made above") };
-        let line = Line::Held { signal, piece, length: 5, age_ms: 7, health: Health::Black };
+        let line = Line::Held { signal, piece, length: 5, age_ms: 7, health: Health::Black, luma: None };
         let bad = Entry { line, ..entry };
         let json = serde_json::to_string(&bad).unwrap();
         assert_eq!(json, expected.replace('}', r#","health":"black"}"#));
         assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), bad);
+        let Line::Held { signal, piece, length, age_ms, .. } = bad.line else {
+            unreachable!("it was made above")
+        };
+        let luma = Some(Luma([0x1080; 16]));
+        let seen = Line::Held { signal, piece, length, age_ms, health: Health::Healthy, luma };
+        let seen = Entry { line: seen, ..entry_of(&json) };
+        let words = serde_json::to_string(&seen).unwrap();
+        assert_eq!(words, expected.replace('}', &format!(r#","luma":"{}"}}"#, "1080".repeat(16))));
+        assert_eq!(serde_json::from_str::<Entry>(&words).unwrap(), seen);
+        let Line::Held { luma, .. } = entry_of(&words.replace("1080", "zz")).line else {
+            unreachable!("it was made above")
+        };
+        assert_eq!(luma, None, "a later version says it in other words");
         let later = json.replace("black", "upside-down").replace('}', r#","more":{"of":"it"}}"#);
         assert!(serde_json::from_str::<Entry>(&later).is_ok(), "a later version says more");
     }

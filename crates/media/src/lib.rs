@@ -14,6 +14,7 @@ pub mod holding;
 pub mod id;
 pub mod mark;
 pub mod mp4;
+pub mod parity;
 pub mod pathway;
 pub mod record;
 pub mod route;

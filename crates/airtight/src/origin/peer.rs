@@ -62,8 +62,8 @@ impl Teller {
                     _ => continue,
                 };
                 let (length, age_ms) = (media.len() as u64, age(snapshot, slot.number));
-                let health = media.parts.first().map(mark::health).unwrap_or_default();
-                lines.push(Line::Held { signal: signal.clone(), piece, length, age_ms, health });
+                let (health, luma) = media.parts.first().map(mark::read).unwrap_or_default();
+                lines.push(Line::Held { signal: signal.clone(), piece, length, age_ms, health, luma });
             }
         }
         let kept = snapshot.slots.first().map_or(snapshot.edge, |s| s.number);
@@ -89,7 +89,7 @@ fn openings(snapshot: &Snapshot) -> Vec<Line> {
         for (piece, bytes) in [(init, &opening.init), (slate, &opening.slate)] {
             let length = bytes.len() as u64;
             let (signal, health) = (signal.clone(), Health::Healthy);
-            lines.push(Line::Held { signal, piece, length, age_ms: 0, health });
+            lines.push(Line::Held { signal, piece, length, age_ms: 0, health, luma: None });
         }
     }
     lines

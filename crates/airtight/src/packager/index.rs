@@ -19,6 +19,7 @@ use airtight_media::{
     health::Health,
     holding::{Entry, Line, Piece, Revision},
     id::{InitHash, Lineage, SignalName, TrackName},
+    parity::Luma,
     record::{Record, RecordError},
 };
 
@@ -47,6 +48,8 @@ pub(super) struct Held {
     pub(super) since: Moment,
     /// What it says of its content.
     pub(super) health: Health,
+    /// What its first picture looks like.
+    pub(super) luma: Option<Luma>,
 }
 
 /// One line of the feed, whose age is told when it is written.
@@ -88,8 +91,8 @@ impl News {
             Change::Reset => Line::Reset,
             Change::Tick => Line::Tick,
             Change::Record(record) => Line::Record { record: Record::clone(&record) },
-            Change::Held(signal, piece, Held { length, since, health }) => {
-                Line::Held { signal, piece, length, age_ms: since.age_ms(now), health }
+            Change::Held(signal, piece, Held { length, since, health, luma }) => {
+                Line::Held { signal, piece, length, age_ms: since.age_ms(now), health, luma }
             }
             Change::Gone(signal, lineage, track, before) => Line::Gone { signal, lineage, track, before },
         };

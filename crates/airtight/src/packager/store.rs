@@ -302,11 +302,11 @@ impl Store {
     /// Holds what has been admitted; true if it was not held before.
     fn hold(&self, arrival: Arrival) -> Result<bool, Refusal> {
         let Arrival { signal, piece, bytes, since, on_disk, grid, init } = arrival;
-        let health = match &piece {
-            Piece::Segment { .. } => mark::health(&bytes),
-            _ => Health::Healthy,
+        let (health, luma) = match &piece {
+            Piece::Segment { .. } => mark::read(&bytes),
+            _ => (Health::Healthy, None),
         };
-        let held = Held { length: bytes.len() as u64, since, health };
+        let held = Held { length: bytes.len() as u64, since, health, luma };
         self.change(|state| {
             if state.index.held(&signal, &piece).is_some() {
                 return Ok(false);

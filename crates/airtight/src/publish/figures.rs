@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tracing::{debug, info, warn};
 
-use super::contents::Contents;
+use super::{contents::Contents, parities::Parities};
 
 /// Upper bounds of the buckets of decision times, in seconds: half of every target duration that is usual is one.
 const SWITCHES: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0];
@@ -28,6 +28,8 @@ pub struct Figures {
     pub leads: Counter,
     /// What the content of each lineage is now.
     pub(super) contents: Contents,
+    /// How far the pictures of lineages agree.
+    pub(super) parities: Parities,
     /// Lineages whose content turned black, frozen or silent.
     pub turned_bad: Counter,
     /// Fetches that brought nothing.
@@ -46,6 +48,7 @@ impl Default for Figures {
             corrupt: Counter::default(),
             leads: Counter::default(),
             contents: Contents::default(),
+            parities: Parities::default(),
             turned_bad: Counter::default(),
             fetches_failed: Counter::default(),
             hedged: Counter::default(),
@@ -74,6 +77,7 @@ impl Figures {
         let help = "From when a copy was asked for in vain, or usually comes, until another was decided for";
         registry.register("copy_switch_seconds", help, self.switched.clone());
         self.contents.register(registry);
+        self.parities.register(registry);
     }
 
     /// Counts and logs a decision; `name` is what people call a source.

@@ -175,7 +175,7 @@ mod tests {
             number: airtight_media::grid::Number(4),
         };
         let (signal, health) = (origin.signal.clone(), Health::default());
-        let line = Line::Held { signal, piece, length: 8, age_ms: 0, health };
+        let line = Line::Held { signal, piece, length: 8, age_ms: 0, health, luma: None };
         for minute in 1..10 {
             origin.leaving.heard(SourceId::FIRST_PEER, &line, minute * FORGET);
             assert!(!origin.leaves_at(minute * FORGET + LOOK));

@@ -106,6 +106,8 @@ pub struct Outputs {
     pub pictures: String,
     /// What they find in the sound.
     pub sound: String,
+    /// What the first picture of each segment looks like.
+    pub luma: String,
 }
 
 /// The arguments that encode `feed` to one output per rendition.
@@ -120,7 +122,7 @@ pub fn encode(
     let mut args = common();
     args.extend(["-progress", "pipe:1", "-stats_period", "1"].map(str::to_owned));
     args.extend(feed.input.iter().cloned());
-    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, start, pace, outputs)]);
+    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, grid, start, pace, outputs)]);
     for (index, (rendition, url)) in renditions.iter().zip(&outputs.tracks).enumerate() {
         args.extend(["-map".to_owned(), format!("[o{index}]")]);
         if let Pace::Free(millis) = pace {
@@ -173,15 +175,25 @@ fn common() -> Vec<String> {
 }
 
 /// The filter graph from the source to one labelled output per rendition.
-fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace, outputs: &Outputs) -> String {
+fn graph(
+    feed: &Feed,
+    renditions: &[Rendition],
+    grid: &Grid,
+    start: &Start,
+    pace: Pace,
+    outputs: &Outputs,
+) -> String {
     let mut chains = Vec::new();
     if let Some(video) = &feed.video {
         let sizes: Vec<_> =
             renditions.iter().enumerate().filter_map(|(i, r)| Some((i, r, size(r)?))).collect();
-        let pace = sizes.first().map(|(_, rendition, _)| paced(&rendition.rate, start.picture, pace));
+        let rate = sizes.first().map(|(_, rendition, _)| rendition.rate);
+        let paced = rate.map(|rate| paced(&rate, start.picture, pace)).unwrap_or_default();
         let labels: String = sizes.iter().map(|(index, ..)| format!("[p{index}]")).collect();
-        let (pace, watched) = (pace.unwrap_or_default(), signs::pictures(&outputs.pictures));
-        chains.push(format!("{video}{pace},{watched},split={}{labels}", sizes.len()));
+        let watched = signs::pictures(&outputs.pictures);
+        chains.push(format!("{video}{paced},{watched},split={}{labels}[first]", sizes.len() + 1));
+        let opens = rate.map(|rate| opens(&rate, grid, start.picture)).unwrap_or_default();
+        chains.push(format!("[first]{}{}", ended(pace), signs::luma(&outputs.luma, &opens)));
         chains.extend(sizes.iter().map(|(index, _, (width, height))| {
             format!("[p{index}]scale={width}:{height}:flags=bicubic:{COLOURS}[o{index}]")
         }));
@@ -194,6 +206,14 @@ fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace, outpu
         chains.push(format!("{audio},asetnsamples=n={}{pace},{watched}[o{index}]", sound.frame()));
     }
     chains.join(";")
+}
+
+/// Ends what no output ends.
+fn ended(pace: Pace) -> String {
+    match pace {
+        Pace::Free(millis) => format!("trim=end={}.{:03},", millis / 1000, millis % 1000),
+        Pace::Live => String::new(),
+    }
 }
 
 /// Holds each picture back until it is due.
@@ -266,15 +286,20 @@ fn output(rendition: &Rendition, grid: &Grid, keyframes: &str, url: &str) -> Vec
 }
 
 /// Forces a keyframe at the first picture of each segment, counted from picture `first` since 1970.
+fn keyframes(rate: &Rate, grid: &Grid, first: u64) -> String {
+    format!("expr:{}", opens(rate, grid, first))
+}
+
+/// An expression of `n`, counted from picture `first` since 1970, that is true of the first picture of each segment.
 ///
 /// Picture `k` opens a segment if `k · frame mod d < frame`. In the smallest units the terms stay far
 /// below 2⁵³, where doubles are exact, for centuries of running.
-fn keyframes(rate: &Rate, grid: &Grid, first: u64) -> String {
+fn opens(rate: &Rate, grid: &Grid, first: u64) -> String {
     let frame = u64::from(rate.frame.get()) * 1000;
     let segment = u64::from(grid.millis.get()) * u64::from(rate.scale.get());
     let common = gcd(frame, segment);
     let (frame, segment) = (frame / common, segment / common);
-    format!("expr:lt(mod((n+{})*{frame},{segment}),{frame})", first % segment)
+    format!("lt(mod((n+{})*{frame},{segment}),{frame})", first % segment)
 }
 
 #[cfg(test)]

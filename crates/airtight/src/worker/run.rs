@@ -10,7 +10,6 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 
 use airtight_media::{
     grid::{Grid, Number, Part},
-    health::Sign,
     holding::Piece,
     id::Lineage,
     mark::{self, Mark},
@@ -42,9 +41,9 @@ use crate::{
     notify::Signs,
 };
 use pipes::{LastLine, pipe};
-use watch::Watch;
+use watch::{Found, Watch};
 
-/// Cuts, and signs, that wait for the run.
+/// Cuts, and what is found, that wait for the run.
 const QUEUE: usize = 64;
 /// For the first part to come.
 const FIRST: Duration = Duration::from_secs(15);
@@ -93,12 +92,12 @@ pub struct Plan<'a> {
     pub complaints: &'a Arc<Complaints>,
 }
 
-/// The names of the outputs of `count` tracks: their pipes, and behind them those of the detectors.
+/// The names of the outputs of `count` tracks: their pipes, and behind them those of what is found.
 pub fn outputs(count: usize) -> Outputs {
     let mut pipes = (FIRST_DESCRIPTOR..).map(|descriptor| format!("pipe:{descriptor}"));
     let tracks = pipes.by_ref().take(count).collect();
     let mut next = || pipes.next().unwrap_or_default();
-    Outputs { tracks, pictures: next(), sound: next() }
+    Outputs { tracks, pictures: next(), sound: next(), luma: next() }
 }
 
 /// A run of the encoder.
@@ -150,9 +149,9 @@ impl<'a> EncoderRun<'a> {
     /// Runs ffmpeg to its end, or until `stop`.
     pub async fn run(&mut self, stop: &CancellationToken) -> Ended {
         let (sender, mut cuts) = mpsc::channel(QUEUE);
-        let (signs, mut found) = mpsc::channel(QUEUE);
+        let (finds, mut found) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        let (mut child, last) = match self.spawn(&mut tasks, sender, signs).await {
+        let (mut child, last) = match self.spawn(&mut tasks, sender, finds).await {
             Ok(spawned) => spawned,
             Err(error) => return Fault::Start(error).into(),
         };
@@ -170,7 +169,7 @@ impl<'a> EncoderRun<'a> {
         &mut self,
         child: &mut Child,
         cuts: &mut mpsc::Receiver<(usize, Result<Cut, TrackError>)>,
-        found: &mut mpsc::Receiver<Sign>,
+        found: &mut mpsc::Receiver<Found>,
         stop: &CancellationToken,
     ) -> Ended {
         let mut tick = interval(TICK);
@@ -179,8 +178,8 @@ impl<'a> EncoderRun<'a> {
                 biased;
                 () = stop.cancelled() => Some(Ended::Stopped),
                 // Before the cuts: what is found in a segment comes before its last part.
-                Some(sign) = found.recv() => {
-                    self.watch.take(sign);
+                Some(what) = found.recv() => {
+                    self.watch.take(what);
                     None
                 }
                 cut = cuts.recv() => match cut {
@@ -204,7 +203,7 @@ impl<'a> EncoderRun<'a> {
         &self,
         tasks: &mut JoinSet<()>,
         sender: mpsc::Sender<(usize, Result<Cut, TrackError>)>,
-        signs: mpsc::Sender<Sign>,
+        found: mpsc::Sender<Found>,
     ) -> anyhow::Result<(Child, LastLine)> {
         let mut command = Command::new(self.plan.ffmpeg).args(self.plan.args.iter()).dies_with_parent();
         command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -216,14 +215,19 @@ impl<'a> EncoderRun<'a> {
             let segmenter = Segmenter::new(self.plan.grid, rendition.rate, origin);
             tasks.spawn(pipes::cut(index, reader, segmenter, sender.clone()));
         }
-        for pictures in [true, false] {
+        for (pictures, first) in [(true, false), (false, false), (true, true)] {
             let (reader, writer) = pipe()?;
             command = command.descriptor(writer);
             let mut tracks = self.plan.tracks.iter();
             if let Some(track) = tracks.find(|track| track.track.is_video() == pictures) {
                 let rendition = &track.rendition;
                 let origin = self.plan.start.origin(rendition.form);
-                tasks.spawn(pipes::find(reader, rendition.rate, origin, signs.clone()));
+                if first {
+                    let whole = self.plan.start.first_whole(&self.plan.grid, std::slice::from_ref(rendition));
+                    tasks.spawn(pipes::look(reader, whole, found.clone()));
+                } else {
+                    tasks.spawn(pipes::find(reader, rendition.rate, origin, found.clone()));
+                }
             }
         }
         let mut child = command.spawn().await?;
@@ -296,7 +300,9 @@ impl<'a> EncoderRun<'a> {
         let (grid, track) = (self.plan.grid, &self.plan.tracks[index]);
         let captured = grid.span(number, &track.rendition.rate).start();
         let aired = (grid.start_millis(number), grid.end_millis(number));
-        Mark { health: self.watch.judge(track.track.is_video(), number, aired), captured }
+        let is_video = track.track.is_video();
+        let luma = if is_video { self.watch.first(number) } else { None };
+        Mark { health: self.watch.judge(is_video, number, aired), luma, captured }
     }
 
     /// Puts inits and slates on the shelf, once.

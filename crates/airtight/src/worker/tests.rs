@@ -97,7 +97,7 @@ fn encode(
 ) -> Outputs {
     let path = |name: &str| folder.join(name).display().to_string();
     let tracks = renditions.iter().map(|rendition| path(rendition.name.as_str())).collect();
-    let outputs = Outputs { tracks, pictures: path("pictures"), sound: path("sound") };
+    let outputs = Outputs { tracks, pictures: path("pictures"), sound: path("sound"), luma: path("luma") };
     run("ffmpeg", &command::encode(feed, renditions, grid, start, Pace::Free(millis), &outputs));
     outputs
 }

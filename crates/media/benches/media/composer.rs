@@ -86,7 +86,10 @@ impl Origin {
 
     fn holds(&mut self, source: SourceId, piece: Piece) {
         let signal = self.record.signal.clone();
-        self.say(source, Line::Held { signal, piece, length: 1, age_ms: 0, health: Health::Healthy });
+        self.say(
+            source,
+            Line::Held { signal, piece, length: 1, age_ms: 0, health: Health::Healthy, luma: None },
+        );
     }
 
     fn openings(&mut self, source: SourceId) {

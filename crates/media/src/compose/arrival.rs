@@ -15,6 +15,7 @@ use crate::{
     health::Health,
     holding::Piece,
     id::{Lineage, TrackName},
+    parity::{Luma, Parity, Pictures},
     record::Record,
 };
 
@@ -35,6 +36,8 @@ struct Run {
     heard: BTreeMap<SourceId, Heard>,
     /// What it says of the content of its numbers.
     words: Words,
+    /// What its numbers begin with.
+    pictures: Pictures,
     /// Its tracks of numbers of which a copy was good, and when: they were there by then.
     proved: BTreeMap<Number, BTreeMap<TrackName, i64>>,
     /// What the slowest of those who tell of it now says is usual.
@@ -126,6 +129,13 @@ impl Arrivals {
         run.learn(record);
         self.forget(record);
         turned.flatten()
+    }
+
+    /// A number of a lineage that is heard of begins with this picture.
+    pub(super) fn shows(&mut self, lineage: &Lineage, number: Number, luma: Luma) {
+        if let Some(run) = self.runs.get_mut(lineage) {
+            run.pictures.show(number, luma);
+        }
     }
 
     /// The copy of a source was not what it should be: nothing that it says of the lineage counts until one is good.
@@ -262,6 +272,15 @@ impl Arrivals {
     pub(super) fn contents(&self, record: &Record, now: i64) -> impl Iterator<Item = (&Lineage, Health)> {
         let delivers = self.runs.iter().filter(move |(_, run)| run.is_healthy(record, now));
         delivers.map(|(lineage, run)| (lineage, run.words.last()))
+    }
+
+    /// How far the pictures of each lineage that delivers agree with those of the first, which comes second.
+    pub(super) fn parities(&self, record: &Record, now: i64) -> Vec<(&Lineage, &Lineage, Parity)> {
+        let shows = |run: &Run| run.is_healthy(record, now) && !run.pictures.is_empty();
+        let mut shown = self.runs.iter().filter(|(_, run)| shows(run));
+        let Some((first, measure)) = shown.next() else { return Vec::new() };
+        let others = shown.filter_map(|(l, run)| Some((l, first, run.pictures.parity(&measure.pictures)?)));
+        others.collect()
     }
 
     /// The newest number that any lineage in step has whole, and not long before its time.

@@ -53,7 +53,7 @@ fn pieces(index: &Index, signal: &SignalName) -> Vec<Piece> {
 }
 
 fn held(since: u64) -> Held {
-    Held { length: 10, since: Moment(since), health: Health::Healthy }
+    Held { length: 10, since: Moment(since), health: Health::Healthy, luma: None }
 }
 
 /// One that follows the feed and keeps the set that it tells of.

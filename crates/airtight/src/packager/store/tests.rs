@@ -31,7 +31,7 @@ fn init(track: &str) -> Piece {
 }
 
 fn hold(store: &Store, signal: &SignalName, piece: &Piece) {
-    let held = Held { length: 5, since: Moment(1), health: Health::Healthy };
+    let held = Held { length: 5, since: Moment(1), health: Health::Healthy, luma: None };
     assert!(store.change(|state| state.index.hold(signal, piece, held)), "{piece:?}");
 }
 

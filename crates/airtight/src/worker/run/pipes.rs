@@ -5,7 +5,7 @@
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use airtight_media::{
-    grid::Rate,
+    grid::{Number, Rate},
     health::Sign,
     segmenter::{Cut, Segmenter},
     track::TrackError,
@@ -21,6 +21,7 @@ use tokio::{
 };
 use tracing::debug;
 
+use super::watch::Found;
 use crate::worker::{complaints::Complaints, signs};
 
 /// Room in a pipe, so that ffmpeg does not wait while we are not scheduled.
@@ -68,13 +69,26 @@ pub(super) async fn cut(
 }
 
 /// Reads what the detectors find in a stream whose first frame is frame `origin` since 1970, until its end.
-pub(super) async fn find(pipe: Receiver, rate: Rate, origin: u64, sender: mpsc::Sender<Sign>) {
+pub(super) async fn find(pipe: Receiver, rate: Rate, origin: u64, sender: mpsc::Sender<Found>) {
     let mut reader = signs::Reader::default();
     let mut lines = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let Some(said) = reader.line(&line) else { continue };
         let at_ms = rate.ticks(origin.saturating_add(said.frame)).millis();
-        if sender.send(Sign { what: said.what, begins: said.begins, at_ms }).await.is_err() {
+        let sign = Sign { what: said.what, begins: said.begins, at_ms };
+        if sender.send(Found::Sign(sign)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads what the first pictures of segments look like, from that of `first` on, until the end.
+pub(super) async fn look(pipe: Receiver, first: Number, sender: mpsc::Sender<Found>) {
+    let mut look = signs::Look::default();
+    let mut lines = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Some((picture, luma)) = look.line(&line) else { continue };
+        if sender.send(Found::First(first.plus(picture), luma)).await.is_err() {
             return;
         }
     }

@@ -4,8 +4,18 @@ use airtight_media::{
     grid::Number,
     health::{Findings, Health, Sign},
     id::Lineage,
+    parity::{Luma, Pictures},
 };
 use tracing::{info, warn};
+
+/// What is found in a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    /// By a detector.
+    Sign(Sign),
+    /// The first picture of a segment.
+    First(Number, Luma),
+}
 
 /// The pictures, or the sound.
 struct Stream {
@@ -20,6 +30,8 @@ pub(super) struct Watch {
     lineage: Lineage,
     pictures: Stream,
     sound: Stream,
+    /// What segments begin with.
+    first: Pictures,
 }
 
 impl Watch {
@@ -27,11 +39,23 @@ impl Watch {
     pub(super) fn new(lineage: Lineage, begun_ms: u64) -> Self {
         let stream =
             |name| Stream { name, found: Findings::new(begun_ms), judged: (Number(0), Health::Healthy) };
-        Self { lineage, pictures: stream("pictures"), sound: stream("sound") }
+        Self { lineage, pictures: stream("pictures"), sound: stream("sound"), first: Pictures::default() }
     }
 
-    /// Takes what a detector says.
-    pub(super) fn take(&mut self, sign: Sign) {
+    /// Takes what was found.
+    pub(super) fn take(&mut self, found: Found) {
+        match found {
+            Found::Sign(sign) => self.sign(sign),
+            Found::First(number, luma) => self.first.show(number, luma),
+        }
+    }
+
+    /// What segment `number` begins with.
+    pub(super) fn first(&self, number: Number) -> Option<Luma> {
+        self.first.of(number)
+    }
+
+    fn sign(&mut self, sign: Sign) {
         let stream = match sign.what {
             Health::Silent => &mut self.sound,
             Health::Healthy | Health::Frozen | Health::Black => &mut self.pictures,

@@ -1,6 +1,9 @@
 //! ffmpeg's detectors find what is wrong with a programme, and nothing in a good one.
 
-use airtight_media::health::{Findings, Health, Sign};
+use airtight_media::{
+    health::{Findings, Health, Sign},
+    parity::Luma,
+};
 
 use super::*;
 
@@ -46,4 +49,27 @@ fn a_tone_each_second_and_a_picture_that_hardly_moves_are_a_programme() {
     let (source, start) = (generated::source(SOUND), Start::at(T, &generated::source(SOUND)));
     let [pictures, sound] = words(&generated::feed(&start, false, SOUND), &source, 4);
     assert_eq!([pictures, sound], [[Health::Healthy; 4], [Health::Healthy; 4]]);
+}
+
+/// The first pictures of the segments of a run that begins so many milliseconds after [`T`], by their numbers.
+fn first_pictures(late: u64) -> Vec<(Number, Luma)> {
+    let (source, folder) = (generated::source(SOUND), tempfile::tempdir().unwrap());
+    let (start, renditions) = (Start::at(T + late, &source), ladder::renditions(&source, VIDEO));
+    let feed = generated::feed(&start, false, SOUND);
+    let outputs = encode(folder.path(), &grid(), &feed, &renditions, &start, 7000);
+    let first = start.first_whole(&grid(), &renditions[..1]);
+    let mut look = signs::Look::default();
+    let text = std::fs::read_to_string(outputs.luma).unwrap();
+    let found = text.lines().filter_map(|line| look.line(line));
+    found.map(|(picture, luma)| (first.plus(picture), luma)).collect()
+}
+
+#[test]
+fn runs_of_one_programme_begin_their_numbers_with_the_same_pictures() {
+    let (one, later) = (first_pictures(0), first_pictures(2600));
+    let numbers = |found: &[(Number, Luma)]| found.iter().map(|(number, _)| number.0).collect::<Vec<_>>();
+    assert_eq!(numbers(&one), [FIRST, FIRST + 1, FIRST + 2]);
+    assert_eq!(numbers(&later), [FIRST + 1, FIRST + 2, FIRST + 3, FIRST + 4]);
+    assert_eq!(one[1..], later[..2], "the same instants");
+    assert!(one[0].1.similarity(&one[1].1) < 0.9, "the picture moves: {one:?}");
 }

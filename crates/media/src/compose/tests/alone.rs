@@ -83,7 +83,7 @@ impl Alone {
     }
 
     pub(super) fn held(&self, piece: Piece, health: Health) -> Line {
-        Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms: 0, health }
+        Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms: 0, health, luma: None }
     }
 
     /// The fetches that are wanted now, and of whom.

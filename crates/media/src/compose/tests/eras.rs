@@ -80,7 +80,10 @@ impl Rig {
             let (lineage, signal) = (lineage.parse().unwrap(), self.record.signal.clone());
             let piece = Piece::Segment { lineage, track: track.name, number: Number(n) };
             let age_ms = now - whole(n);
-            self.say(Line::Held { signal, piece, length: 1, age_ms, health: Health::Healthy }, now);
+            self.say(
+                Line::Held { signal, piece, length: 1, age_ms, health: Health::Healthy, luma: None },
+                now,
+            );
         }
     }
 

@@ -399,6 +399,7 @@ pub fn openings(record: &Record, lineage: &Lineage, first: Number) -> Vec<Line> 
                 length: 1,
                 age_ms: 0,
                 health: Health::Healthy,
+                luma: None,
             });
         }
     }

@@ -109,11 +109,17 @@ impl World {
 
     /// What becomes of one line.
     fn turned(&self, lie: Lie, line: Line) -> Vec<Line> {
-        let Line::Held { signal, piece, length, age_ms, health } = line.clone() else {
+        let Line::Held { signal, piece, length, age_ms, health, luma } = line.clone() else {
             return if lie == Lie::Stalls { Vec::new() } else { vec![line] };
         };
-        let held =
-            |piece, age_ms, health| Line::Held { signal: signal.clone(), piece, length, age_ms, health };
+        let held = |piece, age_ms, health| Line::Held {
+            signal: signal.clone(),
+            piece,
+            length,
+            age_ms,
+            health,
+            luma,
+        };
         match (lie, piece) {
             (Lie::Early(ahead), Piece::Segment { lineage, track, number }) => {
                 let early = Piece::Segment { lineage, track, number: number.plus(ahead) };

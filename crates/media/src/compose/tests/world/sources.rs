@@ -97,7 +97,14 @@ impl World {
     }
 
     pub(super) fn held(&self, piece: Piece, age_ms: u64) -> Line {
-        Line::Held { signal: self.record.signal.clone(), piece, length: 1, age_ms, health: Health::Healthy }
+        Line::Held {
+            signal: self.record.signal.clone(),
+            piece,
+            length: 1,
+            age_ms,
+            health: Health::Healthy,
+            luma: None,
+        }
     }
 
     pub(super) fn learn(&mut self, record: Record) {
