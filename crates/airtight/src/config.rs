@@ -31,7 +31,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "input",
         help: "Media file, folder of media files, 'testsrc' for the generated programme, or 'testsrc-small' for it at \
-               640x360 [default: ./input]",
+               640x360 [default: ./input; in `up` the generated programme if no media is there]",
     },
     Key {
         name: "output",
@@ -164,7 +164,7 @@ impl SettingError {
 }
 
 /// The settings of one command, not yet typed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     command: String,
     flags: BTreeMap<&'static str, String>,
@@ -172,11 +172,16 @@ pub struct Settings {
     file: toml::Table,
     /// Where the file lies.
     place: String,
+    kept: BTreeMap<&'static str, Found>,
 }
 
-struct Found {
-    text: String,
-    from: String,
+/// A value and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// As it was given.
+    pub text: String,
+    /// In words.
+    pub from: String,
 }
 
 impl Settings {
@@ -195,9 +200,16 @@ impl Settings {
             let line = e.span().map_or(1, |s| file[..s.start.min(file.len())].lines().count().max(1));
             SettingError(format!("{place}, line {line}: {}", e.message()))
         })?;
-        let settings = Self { command: command.to_owned(), flags, environment, file, place };
+        let (command, kept) = (command.to_owned(), BTreeMap::new());
+        let settings = Self { command, flags, environment, file, place, kept };
         settings.check_names()?;
         Ok(settings)
+    }
+
+    /// These, and where they say nothing what is kept of others.
+    #[must_use]
+    pub fn keeping(&self, kept: BTreeMap<&'static str, Found>) -> Self {
+        Self { kept, ..self.clone() }
     }
 
     fn check_names(&self) -> Result<(), SettingError> {
@@ -247,7 +259,8 @@ impl Settings {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             Some(Found { text, from: format!("{}, {key}", self.place) })
         };
-        flag().or_else(own).or_else(|| seed.and_then(|s| variable(s.to_owned()))).or_else(file)
+        let kept = || self.kept.get(key).cloned();
+        flag().or_else(own).or_else(|| seed.and_then(|s| variable(s.to_owned()))).or_else(file).or_else(kept)
     }
 
     /// The value of `key` (or of the seed variable `seed`), if one is set.

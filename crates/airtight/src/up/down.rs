@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{Folder, Living, Lock};
 use super::plan::Part;
 use super::running::Running;
+use super::settings;
 use crate::child::process::Handle;
 use crate::cli;
 use crate::config::Settings;
@@ -36,7 +37,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// # Errors
 /// If a supervisor can't be ended.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
-    let folder = Folder::new(settings.get("run-dir", None, std::path::PathBuf::from(".airtight"))?);
+    let folder = Folder::new(settings::folder(settings)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(down(&folder))?;
     let place = folder.path().display();

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use airtight_media::id::SignalName;
 
+use crate::worker::GENERATED;
+
 /// One process of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -282,7 +284,7 @@ pub fn url(host: IpAddr, port: u16) -> String {
 
 /// What to open and what to try, for the one who typed `airtight up`.
 pub fn welcome(system: &System, ports: &Ports) -> String {
-    let System { signal, host, folder, parts, .. } = system;
+    let System { signal, host, folder, parts, input, .. } = system;
     let mut lines = Vec::new();
     let pages = [
         (Part::Origin1, "origin 1, for viewers"),
@@ -299,7 +301,8 @@ pub fn welcome(system: &System, ports: &Ports) -> String {
         let parts: Vec<_> = parts.iter().map(|part| part.name()).collect();
         lines.push(format!("Started: {}. Nothing of it shows {signal} to viewers.", parts.join(", ")));
     } else {
-        lines.splice(0..0, [format!("{signal} goes on the air. Open one of these:"), String::new()]);
+        let what = if *input == GENERATED { " with the generated programme" } else { "" };
+        lines.splice(0..0, [format!("{signal} goes on the air{what}. Open one of these:"), String::new()]);
     }
     lines.push(String::new());
     if let Some(&port) = ports.get(&Part::Origin1) {
@@ -435,6 +438,9 @@ mod tests {
     fn what_is_printed_can_be_opened() {
         let (mut system, ports) = system();
         assert!(welcome(&system, &ports).contains("  http://localhost:8000/live01/  "));
+        let generated = "live01 goes on the air with the generated programme. Open one of these:\n\n  http";
+        assert!(welcome(&system, &ports).starts_with(generated));
+        system.input = "a film.mp4".to_owned();
         assert!(welcome(&system, &ports).starts_with("live01 goes on the air. Open one of these:\n\n  http"));
         system.host = IpAddr::from([192, 0, 2, 1]);
         assert!(welcome(&system, &ports).contains("curl http://192.0.2.1:2000/ingests\n"));

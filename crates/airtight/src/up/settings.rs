@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use airtight_media::id::SignalName;
@@ -18,6 +18,29 @@ const DEFAULT_INPUT: &str = "./input";
 
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
 const FORWARDED: [&[&str]; 4] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING, &["pathways"]];
+
+/// What an upgrade leaves as it is if nobody asks for something else: what is on the air, and what is forwarded.
+pub fn kept() -> impl Iterator<Item = &'static str> {
+    ["signal", "input"].into_iter().chain(FORWARDED.into_iter().flatten().copied())
+}
+
+/// The folder of the system.
+///
+/// # Errors
+/// A name that is none.
+pub fn folder(settings: &Settings) -> Result<PathBuf, SettingError> {
+    settings.get("run-dir", None, RunDir(".airtight".into())).map(|RunDir(folder)| folder)
+}
+
+struct RunDir(PathBuf);
+
+impl FromStr for RunDir {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Err("expected a folder") } else { Ok(Self(text.into())) }
+    }
+}
 
 /// Whether what runs is to be upgraded.
 ///
@@ -52,7 +75,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     let input = settings.opt::<String>("input", Some("INPUT_STREAM_PATH"))?;
     let system = System {
         input: source(input, Path::new(DEFAULT_INPUT), &signal),
-        folder: settings.get("run-dir", None, ".airtight".into())?,
+        folder: folder(settings)?,
         host: settings.get("host", None, IpAddr::V4(Ipv4Addr::LOCALHOST))?,
         signal,
         parts,
@@ -145,6 +168,12 @@ mod tests {
         assert_eq!(system.forwarded["window"], "60");
         assert_eq!(system.forwarded["new-era"], "30");
         assert_eq!(system.forwarded.len(), 3);
+    }
+
+    #[test]
+    fn a_folder_without_a_name_is_refused() {
+        let error = read(&settings(&[("input", "testsrc"), ("run-dir", "")], &[])).unwrap_err().to_string();
+        assert_eq!(error, "--run-dir = '' can't be used: expected a folder");
     }
 
     #[test]

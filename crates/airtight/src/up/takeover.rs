@@ -15,9 +15,9 @@ use super::lives::Lives;
 use super::plan::{self, Part, Ports, System};
 use super::running::Running;
 use super::supervise::Supervised;
-use super::{handover, sockets};
+use super::{handover, settings, sockets};
 use crate::child::{self, process::Handle};
-use crate::config::SettingError;
+use crate::config::{Found, SettingError};
 
 /// For a process to have a command line.
 const SIGHT: Duration = Duration::from_secs(1);
@@ -110,6 +110,26 @@ pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> 
     Ok(())
 }
 
+/// The settings of what runs, for an upgrade: a flag that is forgotten is not to change what is on the air.
+///
+/// # Errors
+/// If it can't be seen how a part was started.
+pub async fn settings(folder: &Folder) -> anyhow::Result<BTreeMap<&'static str, Found>> {
+    let mut settings = BTreeMap::new();
+    for Living { name, handle } in living(folder)?.1 {
+        let Ok(part) = name.parse() else { continue };
+        let Some(line) = command_line(part, &handle).await? else { continue };
+        let given = line.iter().filter(|argument| !plan::is_order(argument));
+        for (key, value) in given.filter_map(|argument| argument.strip_prefix("--")?.split_once('=')) {
+            if let Some(key) = settings::kept().find(|kept| *kept == key) {
+                let from = format!("--{key} of {part}, which runs,");
+                settings.entry(key).or_insert(Found { text: value.to_owned(), from });
+            }
+        }
+    }
+    Ok(settings)
+}
+
 /// What runs: processes that are to leave, and the parts.
 fn living(folder: &Folder) -> anyhow::Result<(Vec<Living>, Vec<Living>)> {
     Ok(folder.living()?.into_iter().partition(|living| living.leaves().is_some()))
@@ -196,23 +216,21 @@ async fn ask(part: Part, folder: &Folder, console: &Console) -> Option<TcpListen
 /// A running part has the settings that it was started with.
 async fn check_arguments(part: Part, handle: &Handle, args: &[String]) -> anyhow::Result<()> {
     // One that has ended is started anew as asked.
-    let Some(line) = command_line(part, handle).await? else { return Ok(()) };
-    let line = String::from_utf8_lossy(&line);
-    let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
-    match difference(of_program(&running), args) {
+    let Some(running) = command_line(part, handle).await? else { return Ok(()) };
+    match difference(&running, args) {
         None => Ok(()),
         Some(argument) => bail!(other_settings(format_args!("{part} runs with {argument}"))),
     }
 }
 
-/// How a part was started; none if it has ended. While a program takes the place of another one, and while it ends, it
+/// The arguments with which a part was started; none if it has ended. While a program takes the place of another one, and while it ends, it
 /// has no command line.
-async fn command_line(part: Part, handle: &Handle) -> anyhow::Result<Option<Vec<u8>>> {
+async fn command_line(part: Part, handle: &Handle) -> anyhow::Result<Option<Vec<String>>> {
     let process = handle.process();
     let sight = async {
         loop {
             match std::fs::read(format!("/proc/{}/cmdline", process.pid)) {
-                Ok(line) if !line.is_empty() => return Ok(Some(line)),
+                Ok(line) if !line.is_empty() => return Ok(Some(arguments(&line))),
                 _ if !process.lives() => return Ok(None),
                 Ok(_) => sleep(GLANCE).await,
                 Err(error) => return Err(error),
@@ -223,6 +241,13 @@ async fn command_line(part: Part, handle: &Handle) -> anyhow::Result<Option<Vec<
     seen.with_context(|| format!("cannot see how {part} was started"))
 }
 
+/// The arguments of the part itself in a line of `/proc/<pid>/cmdline`.
+fn arguments(line: &[u8]) -> Vec<String> {
+    let line = String::from_utf8_lossy(line);
+    let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
+    of_program(&running).iter().map(|argument| (*argument).to_owned()).collect()
+}
+
 /// The arguments of the part itself, also while its process is still being prepared by `airtight child`.
 fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
     let program = running.iter().position(|argument| *argument == "--").filter(|_| running[0] == child::NAME);
@@ -230,13 +255,12 @@ fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
 }
 
 /// The first setting of a running part that is not asked for, or that it lacks.
-fn difference(running: &[&str], asked: &[String]) -> Option<String> {
-    let is_other =
-        |argument: &&&str| !plan::is_order(argument) && !asked.iter().any(|asked| asked == **argument);
-    let is_lacking = |asked: &&String| !plan::is_order(asked) && !running.contains(&asked.as_str());
-    let other = running.iter().find(is_other);
-    let lacking = || asked.iter().find(is_lacking);
-    other.map(|argument| (*argument).to_owned()).or_else(|| Some(format!("no {}", lacking()?)))
+fn difference(running: &[String], asked: &[String]) -> Option<String> {
+    let lacks =
+        |list: &[String], argument: &str| !plan::is_order(argument) && !list.iter().any(|a| a == argument);
+    let other = running.iter().find(|argument| lacks(asked, argument));
+    let lacking = || asked.iter().find(|argument| lacks(running, argument));
+    other.cloned().or_else(|| Some(format!("no {}", lacking()?)))
 }
 
 fn other_settings(what: impl std::fmt::Display) -> SettingError {
@@ -249,6 +273,7 @@ fn other_settings(what: impl std::fmt::Display) -> SettingError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
 
     fn asked(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_owned).collect()
@@ -256,7 +281,7 @@ mod tests {
 
     #[test]
     fn other_settings_are_named() {
-        let running = ["origin", "--listen=127.0.0.1:8000"];
+        let running = asked("origin --listen=127.0.0.1:8000");
         assert_eq!(difference(&running, &asked("origin --listen=127.0.0.1:8000")), None);
         assert_eq!(
             difference(&running, &asked("origin --listen=127.0.0.1:8500")).as_deref(),
@@ -266,9 +291,9 @@ mod tests {
             difference(&running, &asked("origin --listen=127.0.0.1:8000 --window=60")).as_deref(),
             Some("no --window=60")
         );
-        let ordered = ["worker", "--new-era=30"];
-        assert_eq!(difference(&ordered, &asked("worker")), None, "what was ordered is done");
-        assert_eq!(difference(&["worker"], &asked("worker --new-era=60")), None, "and nothing is left to do");
+        let (ordered, plain) = (asked("worker --new-era=30"), asked("worker"));
+        assert_eq!(difference(&ordered, &plain), None, "what was ordered is done");
+        assert_eq!(difference(&plain, &asked("worker --new-era=60")), None, "and nothing is left to do");
     }
 
     #[test]
@@ -276,9 +301,41 @@ mod tests {
         let prepared =
             ["child", "--listeners", "1", "--own-session", "--", "/bin/airtight", "origin", "--state=a"];
         assert_eq!(of_program(&prepared), ["origin", "--state=a"]);
+        assert_eq!(arguments(b"airtight\0origin\0--state=a\0"), ["origin", "--state=a"]);
         assert_eq!(of_program(&["origin", "--state=a"]), ["origin", "--state=a"]);
         assert_eq!(of_program(&["child", "--"]), [""; 0]);
         assert_eq!(of_program(&[]), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_keeps_what_nobody_asks_for_anew() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        folder.create().unwrap();
+        assert!(settings(&folder).await.unwrap().is_empty());
+        // `sh -c` takes further words as they are, as a part does.
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", "read _", "--signal=sport", "--input=a film.mp4", "--segment=4000", "--name=a"])
+            .args(["--new-era=30", "--packagers=http://localhost:1"])
+            .stdin(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let process = child::process::Process::of(child.id().unwrap().cast_signed()).unwrap();
+        process.write(&folder.record("worker-a")).unwrap();
+        let kept = settings(&folder).await.unwrap();
+        let values: Vec<_> = kept.iter().map(|(key, found)| (*key, found.text.as_str())).collect();
+        assert_eq!(values, [("input", "a film.mp4"), ("segment", "4000"), ("signal", "sport")]);
+        let asked = |flags: &[(&'static str, &str)]| {
+            let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+            Settings::new("up", flags, BTreeMap::new(), "").unwrap().keeping(kept.clone())
+        };
+        let (system, _) = settings::read(&asked(&[])).unwrap();
+        assert_eq!((system.input.as_str(), system.signal.as_str()), ("a film.mp4", "sport"));
+        assert_eq!((system.segment, system.forwarded["segment"].as_str()), (Duration::from_secs(4), "4000"));
+        let (system, _) = settings::read(&asked(&[("input", "testsrc"), ("segment", "3000")])).unwrap();
+        assert_eq!((system.input.as_str(), system.segment), ("testsrc", Duration::from_secs(3)));
+        child.kill().await.unwrap();
     }
 
     #[tokio::test]
