@@ -25,7 +25,6 @@ mod supervise;
 mod takeover;
 mod upgrade;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use anyhow::{Context as _, bail};
@@ -53,11 +52,13 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let upgrade = settings::upgrade(settings)?;
     let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let kept = match upgrade {
-        true => runtime.block_on(takeover::settings(&Folder::new(settings::folder(settings)?)))?,
-        false => BTreeMap::new(),
+    let (system, wanted) = match upgrade {
+        true => {
+            let folder = Folder::new(settings::folder(settings)?);
+            settings::read_upgrade(settings, runtime.block_on(takeover::settings(&folder))?)?
+        }
+        false => settings::read(settings)?,
     };
-    let (system, wanted) = settings::read(&settings.keeping(kept))?;
     let console = Console::start(json).context("cannot start the console")?;
     let outcome = runtime.block_on(up(&system, &wanted, upgrade, &console));
     drop(runtime);

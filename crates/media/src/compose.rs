@@ -216,12 +216,9 @@ impl Composer {
             Line::Held { piece, age_ms, health, luma, .. } => {
                 let at = self.millis().saturating_sub_unsigned(age_ms);
                 if let (Piece::Segment { lineage, number, .. }, Some(record)) = (&piece, &self.record)
-                    && let Some(health) = self.arrivals.arrived(record, (source, &piece), at, health)
+                    && let Some(health) = self.arrivals.arrived(record, (source, &piece), at, (health, luma))
                 {
                     self.decided(Decision::Turned(*number, lineage.clone(), health));
-                }
-                if let (Piece::Segment { lineage, number, .. }, Some(luma)) = (&piece, luma) {
-                    self.arrivals.shows(lineage, *number, luma);
                 }
                 self.sources.holds(source, piece);
             }

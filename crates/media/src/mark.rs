@@ -18,8 +18,6 @@ const ID: [u8; 16] = *b"\x4e\x9d\x1c\x52\x6a\x0b\x4f\x3d\x9c\x77\x52\x1e\xb8\xd0
 /// Version 1 is the health, 2 the luma behind it where there is a picture. Later versions add bytes behind those of this
 /// one.
 const VERSION: u8 = 2;
-/// Bytes of a luma.
-const PICTURE: u32 = 32;
 /// Seconds from 1900, where NTP begins, to 1970.
 const NTP: u64 = 2_208_988_800;
 /// `prft`: the time is that of the capture (ISO/IEC 14496-12, 8.16.5).
@@ -75,7 +73,8 @@ fn boxes(mark: &Mark) -> Vec<u8> {
     let mut out = Vec::new();
     let luma = mark.luma.map(|luma| luma.bytes());
     let luma = luma.as_ref().map_or(&[][..], |bytes| bytes);
-    out.put_u32(8 + 16 + 2 + if luma.is_empty() { 0 } else { PICTURE });
+    let length = 8 + ID.len() + 2 + luma.len();
+    out.put_u32(u32::try_from(length).expect("58 bytes at most"));
     out.put_slice(b"uuid");
     out.put_slice(&ID);
     out.put_slice(&[VERSION, code(mark.health)]);

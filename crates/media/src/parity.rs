@@ -11,17 +11,23 @@ use std::{
     str::FromStr,
 };
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 use thiserror::Error;
 
 use crate::grid::Number;
 
-/// A picture is so many cells, four in a row.
-pub const CELLS: usize = 16;
+/// Cells in a row, and rows of them.
+const ACROSS: usize = 4;
+/// A picture is so many cells.
+pub const CELLS: usize = ACROSS * ACROSS;
 /// As it is written into a segment.
 pub const BYTES: usize = 2 * CELLS;
+/// A picture is looked at in so many rows of so many pixels.
+pub const SIDE: usize = 64;
+/// Pixels of a cell in a row, and rows of them.
+const CELL: usize = SIDE / ACROSS;
 /// Steps of a level: means of many pixels have fractions.
-const STEPS: f64 = 256.0;
+const STEPS: f64 = (CELL * CELL) as f64;
 /// Cells that differ by so many levels are half alike. What noise and rounding do to the mean of a sixteenth of a
 /// picture is far below it, what a moving picture does within a frame is above.
 const NOISE: f64 = 0.25;
@@ -33,7 +39,7 @@ const SETTLED: usize = 15;
 const LEAST: usize = 3;
 /// Parity is lost where the newest pictures agree less …
 const LOST: f64 = 0.7;
-/// … and is back where all of a longer time agree more.
+/// … and is back where those of a longer time agree more.
 const BACK: f64 = 0.9;
 
 /// The mean luma of each cell of a picture, row by row, in 256ths of a level of eight bits.
@@ -46,10 +52,15 @@ pub struct Luma(pub [u16; CELLS]);
 pub struct LumaError;
 
 impl Luma {
-    /// The luma of these levels, 0 to 255 each.
-    pub fn of(levels: [f64; CELLS]) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]
-        Self(levels.map(|level| (level * STEPS).round() as u16))
+    /// The luma of a picture, row by row.
+    pub fn of(pixels: &[u8; SIDE * SIDE]) -> Self {
+        let mut cells = [0_u16; CELLS];
+        for (at, pixel) in pixels.iter().enumerate() {
+            let (row, column) = (at / SIDE / CELL, at % SIDE / CELL);
+            // The mean of 256 pixels in 256ths is their sum.
+            cells[row * ACROSS + column] += u16::from(*pixel);
+        }
+        Self(cells)
     }
 
     /// As it is written into a segment, the most significant bytes first.
@@ -74,7 +85,7 @@ impl Luma {
     pub fn similarity(&self, other: &Self) -> f64 {
         let cells = self.0.iter().zip(other.0);
         let squares = cells.map(|(one, other)| (f64::from(one.abs_diff(other)) / STEPS).powi(2));
-        let square = squares.sum::<f64>() / 16.0;
+        let square = squares.sum::<f64>() / CELLS as f64;
         NOISE * NOISE / (NOISE * NOISE + square)
     }
 }
@@ -108,7 +119,16 @@ impl Serialize for Luma {
 
 /// Reads a luma; what a later version writes, which this one can't compare, is none.
 pub(crate) fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Luma>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Word {
+        Text(String),
+        Other(IgnoredAny),
+    }
+    Ok(match Word::deserialize(deserializer)? {
+        Word::Text(text) => text.parse().ok(),
+        Word::Other(IgnoredAny) => None,
+    })
 }
 
 /// The first pictures of the newest numbers of a lineage.
@@ -193,8 +213,26 @@ mod tests {
 
     use super::*;
 
+    /// The luma of cells of these levels, 0 to 255 each.
+    fn luma(levels: [f64; CELLS]) -> Luma {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]
+        Luma(levels.map(|level| (level * STEPS).round() as u16))
+    }
+
     fn flat(level: f64) -> Luma {
-        Luma::of([level; CELLS])
+        luma([level; CELLS])
+    }
+
+    #[test]
+    fn a_cell_is_the_mean_of_its_pixels() {
+        let mut pixels = [0; SIDE * SIDE];
+        assert_eq!(Luma::of(&pixels), flat(0.0));
+        // The last pixel of the second cell's first row, and the first and the last one of all.
+        (pixels[31], pixels[0], pixels[SIDE * SIDE - 1]) = (2, 7, 9);
+        let mut cells = [0; CELLS];
+        (cells[1], cells[0], cells[15]) = (2, 7, 9);
+        assert_eq!(Luma::of(&pixels), Luma(cells));
+        assert_eq!(Luma::of(&[255; SIDE * SIDE]), flat(255.0));
     }
 
     /// The pictures of the numbers from 10 on.
@@ -211,31 +249,29 @@ mod tests {
         }
         assert!(flat(0.0).similarity(&flat(255.0)) < 1e-6);
         assert!(flat(16.0).similarity(&flat(30.0)) < 0.001);
-        assert_eq!(Luma::of([-1.0; CELLS]), Luma([0; CELLS]));
-        assert_eq!(Luma::of([300.0; CELLS]), Luma([u16::MAX; CELLS]));
     }
 
     #[test]
     fn noise_does_not_show_and_a_frame_of_a_moving_picture_does() {
         let mut noise = [100.0; CELLS];
         noise.iter_mut().zip([0.05, -0.05].into_iter().cycle()).for_each(|(cell, by)| *cell += by);
-        assert!(flat(100.0).similarity(&Luma::of(noise)) > 0.95);
+        assert!(flat(100.0).similarity(&luma(noise)) > 0.95);
         // testsrc2 at 720p25 of ffmpeg, one frame later: three of its cells.
         let mut later = [100.0; CELLS];
         (later[3], later[7], later[11]) = (101.2, 99.2, 101.0);
-        assert!(flat(100.0).similarity(&Luma::of(later)) < 0.4);
+        assert!(flat(100.0).similarity(&luma(later)) < 0.4);
     }
 
     #[test]
     fn the_words_for_a_luma_are_64_digits_and_no_others() {
-        let luma = Luma(std::array::from_fn(|at| u16::try_from(at * 4097).unwrap()));
+        let picture = Luma(std::array::from_fn(|at| u16::try_from(at * 4097).unwrap()));
         let text = "0000100120023003400450056006700780089009a00ab00bc00cd00de00ef00f";
-        assert_eq!((luma.to_string().as_str(), text.parse()), (text, Ok(luma)));
+        assert_eq!((picture.to_string().as_str(), text.parse()), (text, Ok(picture)));
         for text in ["", "0", &text[1..], &format!("{text}0"), &text.replace('a', "+"), &"é".repeat(32)] {
             assert_eq!(text.parse::<Luma>(), Err(LumaError), "{text}");
         }
-        assert_eq!(Luma::read(&luma.bytes()), Some(luma));
-        assert_eq!(Luma::read(&luma.bytes()[1..]), None);
+        assert_eq!(Luma::read(&picture.bytes()), Some(picture));
+        assert_eq!(Luma::read(&picture.bytes()[1..]), None);
     }
 
     #[test]
@@ -297,7 +333,7 @@ mod tests {
             let of = |by: f64| {
                 let mut levels = levels.map(|level| f64::from(level) / 2.0);
                 levels[at] += by;
-                Luma::of(levels)
+                luma(levels)
             };
             let (same, near, far) = (of(0.0), of(near), of(near + further));
             prop_assert!(same.similarity(&far) < same.similarity(&near));

@@ -69,8 +69,12 @@ impl Owner {
 /// The system's: there are no locks here.
 fn share(file: &mut File, name: &str) -> io::Result<Option<String>> {
     match file.try_lock() {
-        // What can't be written tells nobody apart.
-        Ok(()) => _ = write(file, name),
+        // What can't be written tells nobody apart; on a full disk what is there already need not be.
+        Ok(()) => {
+            if read(file).ok().as_deref() != Some(name) {
+                let _ = write(file, name);
+            }
+        }
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }

@@ -1,7 +1,7 @@
 //! How far the pictures of lineages agree, as a figure, and as a line of the log where that changes.
 //!
 //! As of contents, there is a figure for each lineage that delivers and none for others. What was said of two lineages is
-//! remembered as long as both are heard, so that each loss and each return is said once.
+//! remembered as long as both deliver, so that each loss and each return is said once.
 
 use std::{
     collections::BTreeMap,
@@ -99,12 +99,12 @@ mod tests {
     use super::*;
     use crate::log::tests::lines;
 
-    /// The parity of two lineages, one of which is black and the other as bright as each of these, number by number.
-    fn parity(levels: &[f64]) -> (Pair, Parity) {
+    /// The parity of two lineages, one of which is black and the other as bright as each of these, in 256ths of a level, number by number.
+    fn parity(levels: &[u16]) -> (Pair, Parity) {
         let (mut one, mut other) = (Pictures::default(), Pictures::default());
         for (number, level) in (10..).zip(levels) {
-            one.show(Number(number), Luma::of([0.0; CELLS]));
-            other.show(Number(number), Luma::of([*level; CELLS]));
+            one.show(Number(number), Luma([0; CELLS]));
+            other.show(Number(number), Luma([*level; CELLS]));
         }
         let pair = ("live01".parse().unwrap(), "b-8".parse().unwrap(), "a-7".parse().unwrap());
         (pair, one.parity(&other).unwrap())
@@ -120,7 +120,7 @@ mod tests {
             let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned);
             lines.collect::<Vec<_>>()
         };
-        for (level, value) in [(0.0, "1.0"), (0.25, "0.5")] {
+        for (level, value) in [(0, "1.0"), (64, "0.5")] {
             parities.are(vec![parity(&[level])]);
             let label = r#"{signal="live01",lineage="b-8",with="a-7"}"#;
             assert_eq!(lines(), [format!("airtight_lineage_parity{label} {value}")]);
@@ -132,15 +132,15 @@ mod tests {
     #[test]
     fn each_change_is_said_once_and_nothing_is_kept_of_who_left() {
         let mut verdicts = Verdicts::default();
-        let mut said = |levels: &[f64]| lines(|| (0..9).for_each(|_| verdicts.judge(&[parity(levels)])));
-        assert_eq!(said(&[0.0; 20]), [""; 0]);
-        let lost = said(&[9.0; 20]);
+        let mut said = |levels: &[u16]| lines(|| (0..9).for_each(|_| verdicts.judge(&[parity(levels)])));
+        assert_eq!(said(&[0; 20]), [""; 0]);
+        let lost = said(&[9 * 256; 20]);
         assert!(
             lost.len() == 1 && lost[0].contains("WRN live01: lineages a-7 and b-8 show different"),
             "{lost:?}"
         );
         assert!(lost[0].contains("number 29 (parity 0.00): compare the inputs"), "{lost:?}");
-        let back = said(&[0.0; 20]);
+        let back = said(&[0; 20]);
         assert!(back.len() == 1 && back[0].ends_with("show the same picture again, number 29"), "{back:?}");
         verdicts.judge(&[]);
         assert!(verdicts.0.is_empty());

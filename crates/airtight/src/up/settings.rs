@@ -10,7 +10,7 @@ use airtight_media::id::SignalName;
 
 use super::plan::{Part, Ports, System};
 use crate::cli;
-use crate::config::{SettingError, Settings};
+use crate::config::{Found, SettingError, Settings};
 use crate::worker::{GENERATED, media_in, segment};
 
 /// Where media is looked for if nothing else is said.
@@ -72,9 +72,8 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
             ports.insert(part, number);
         }
     }
-    let input = settings.opt::<String>("input", Some("INPUT_STREAM_PATH"))?;
     let system = System {
-        input: source(input, Path::new(DEFAULT_INPUT), &signal),
+        input: source(asked_input(settings)?, Path::new(DEFAULT_INPUT), &signal),
         folder: folder(settings)?,
         host: settings.get("host", None, IpAddr::V4(Ipv4Addr::LOCALHOST))?,
         signal,
@@ -84,6 +83,30 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
         via: settings.list::<Via>("via", "")?.into_iter().map(|Via(part, port)| (part, port)).collect(),
     };
     Ok((system, ports))
+}
+
+/// The same for an upgrade of what runs with settings of its own, if anything does.
+///
+/// # Errors
+/// Settings that can't be used; an input that nobody tells.
+pub fn read_upgrade(
+    settings: &Settings,
+    running: Option<BTreeMap<&'static str, Found>>,
+) -> Result<(System, Ports), SettingError> {
+    let Some(running) = running else { return read(settings) };
+    let settings = settings.keeping(running);
+    let (system, ports) = read(&settings)?;
+    if system.parts.iter().any(|part| part.encodes()) && asked_input(&settings)?.is_none() {
+        return Err(SettingError::new(format!(
+            "no worker runs that would tell what is on the air: give its --input, or --input {GENERATED} for the \
+             generated programme"
+        )));
+    }
+    Ok((system, ports))
+}
+
+fn asked_input(settings: &Settings) -> Result<Option<String>, SettingError> {
+    settings.opt("input", Some("INPUT_STREAM_PATH"))
 }
 
 /// The number of a port; 0 leaves the choice to the machine.
@@ -168,6 +191,21 @@ mod tests {
         assert_eq!(system.forwarded["window"], "60");
         assert_eq!(system.forwarded["new-era"], "30");
         assert_eq!(system.forwarded.len(), 3);
+    }
+
+    #[test]
+    fn an_upgrade_that_nobody_tells_the_input_is_refused() {
+        let running = || Some(BTreeMap::new());
+        let error = read_upgrade(&settings(&[], &[]), running()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("no worker runs that would tell what is on the air: give its --input"),
+            "{error}"
+        );
+        for told in [&[("input", "a.mp4")], &[("only", "reporter")]] {
+            read_upgrade(&settings(told, &[]), running()).unwrap();
+        }
+        read_upgrade(&settings(&[], &[("INPUT_STREAM_PATH", "a.mp4")]), running()).unwrap();
+        read_upgrade(&settings(&[], &[]), None).expect("nothing runs: it is a start");
     }
 
     #[test]

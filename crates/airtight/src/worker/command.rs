@@ -3,7 +3,10 @@
 //! ffmpeg stamps the first sample of every track 0; [`Start`] says which samples since 1970 those are.
 //! Nothing here rounds an epoch to a time: keyframes are forced by integers that a double holds exactly.
 
-use airtight_media::grid::{Grid, Number, Rate};
+use airtight_media::{
+    grid::{Grid, Number, Rate},
+    parity::SIDE,
+};
 
 use super::{
     codec::{Sound, VideoCodec, longest},
@@ -106,7 +109,7 @@ pub struct Outputs {
     pub pictures: String,
     /// What they find in the sound.
     pub sound: String,
-    /// What the first picture of each segment looks like.
+    /// What each picture looks like: [`SIDE`] rows of as many bytes of luma.
     pub luma: String,
 }
 
@@ -122,15 +125,28 @@ pub fn encode(
     let mut args = common();
     args.extend(["-progress", "pipe:1", "-stats_period", "1"].map(str::to_owned));
     args.extend(feed.input.iter().cloned());
-    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, grid, start, pace, outputs)]);
+    args.extend(["-filter_complex".to_owned(), graph(feed, renditions, start, pace, outputs)]);
+    let map = |label: &str| {
+        let until = match pace {
+            Pace::Free(millis) => format!(" -t {}.{:03}", millis / 1000, millis % 1000),
+            Pace::Live => String::new(),
+        };
+        words(&format!("-map [{label}]{until}"))
+    };
     for (index, (rendition, url)) in renditions.iter().zip(&outputs.tracks).enumerate() {
-        args.extend(["-map".to_owned(), format!("[o{index}]")]);
-        if let Pace::Free(millis) = pace {
-            args.extend(["-t".to_owned(), format!("{}.{:03}", millis / 1000, millis % 1000)]);
-        }
+        args.extend(map(&format!("o{index}")));
         args.extend(output(rendition, grid, &keyframes(&rendition.rate, grid, start.picture), url));
     }
+    if feed.video.is_some() {
+        args.extend(map(LOOK));
+        args.extend(words("-fps_mode passthrough -flush_packets 1 -f rawvideo"));
+        args.push(outputs.luma.clone());
+    }
     args
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The arguments that make the slate of every rendition: longer than a segment, every picture a
@@ -167,6 +183,14 @@ pub fn slate(renditions: &[Rendition], grid: &Grid, text: bool, outputs: &[Strin
     args
 }
 
+/// The label of the pictures that are looked at.
+///
+/// All of them leave ffmpeg, though one in a segment is used: it works for the output that waits the longest, and one that
+/// is given a picture per segment would have all others wait for it.
+const LOOK: &str = "look";
+/// Their luma alone, each pixel the mean of what it stands for.
+const LUMA: &str = "flags=area:out_range=tv,format=yuv420p,extractplanes=y";
+
 const SLATE_TEXT: &str = ",drawtext=text='The programme will be right back':fontcolor=0xd8dee6:fontsize=h/16:\
                           x=(w-tw)/2:y=(h-th)/2";
 
@@ -175,25 +199,16 @@ fn common() -> Vec<String> {
 }
 
 /// The filter graph from the source to one labelled output per rendition.
-fn graph(
-    feed: &Feed,
-    renditions: &[Rendition],
-    grid: &Grid,
-    start: &Start,
-    pace: Pace,
-    outputs: &Outputs,
-) -> String {
+fn graph(feed: &Feed, renditions: &[Rendition], start: &Start, pace: Pace, outputs: &Outputs) -> String {
     let mut chains = Vec::new();
     if let Some(video) = &feed.video {
         let sizes: Vec<_> =
             renditions.iter().enumerate().filter_map(|(i, r)| Some((i, r, size(r)?))).collect();
-        let rate = sizes.first().map(|(_, rendition, _)| rendition.rate);
-        let paced = rate.map(|rate| paced(&rate, start.picture, pace)).unwrap_or_default();
+        let pace = sizes.first().map(|(_, rendition, _)| paced(&rendition.rate, start.picture, pace));
         let labels: String = sizes.iter().map(|(index, ..)| format!("[p{index}]")).collect();
-        let watched = signs::pictures(&outputs.pictures);
-        chains.push(format!("{video}{paced},{watched},split={}{labels}[first]", sizes.len() + 1));
-        let opens = rate.map(|rate| opens(&rate, grid, start.picture)).unwrap_or_default();
-        chains.push(format!("[first]{}{}", ended(pace), signs::luma(&outputs.luma, &opens)));
+        let (pace, watched) = (pace.unwrap_or_default(), signs::pictures(&outputs.pictures));
+        chains.push(format!("{video}{pace},{watched},split={}{labels}[small]", sizes.len() + 1));
+        chains.push(format!("[small]scale={SIDE}:{SIDE}:{LUMA}[{LOOK}]"));
         chains.extend(sizes.iter().map(|(index, _, (width, height))| {
             format!("[p{index}]scale={width}:{height}:flags=bicubic:{COLOURS}[o{index}]")
         }));
@@ -206,14 +221,6 @@ fn graph(
         chains.push(format!("{audio},asetnsamples=n={}{pace},{watched}[o{index}]", sound.frame()));
     }
     chains.join(";")
-}
-
-/// Ends what no output ends.
-fn ended(pace: Pace) -> String {
-    match pace {
-        Pace::Free(millis) => format!("trim=end={}.{:03},", millis / 1000, millis % 1000),
-        Pace::Live => String::new(),
-    }
 }
 
 /// Holds each picture back until it is due.
@@ -286,20 +293,15 @@ fn output(rendition: &Rendition, grid: &Grid, keyframes: &str, url: &str) -> Vec
 }
 
 /// Forces a keyframe at the first picture of each segment, counted from picture `first` since 1970.
-fn keyframes(rate: &Rate, grid: &Grid, first: u64) -> String {
-    format!("expr:{}", opens(rate, grid, first))
-}
-
-/// An expression of `n`, counted from picture `first` since 1970, that is true of the first picture of each segment.
 ///
 /// Picture `k` opens a segment if `k · frame mod d < frame`. In the smallest units the terms stay far
 /// below 2⁵³, where doubles are exact, for centuries of running.
-fn opens(rate: &Rate, grid: &Grid, first: u64) -> String {
+fn keyframes(rate: &Rate, grid: &Grid, first: u64) -> String {
     let frame = u64::from(rate.frame.get()) * 1000;
     let segment = u64::from(grid.millis.get()) * u64::from(rate.scale.get());
     let common = gcd(frame, segment);
     let (frame, segment) = (frame / common, segment / common);
-    format!("lt(mod((n+{})*{frame},{segment}),{frame})", first % segment)
+    format!("expr:lt(mod((n+{})*{frame},{segment}),{frame})", first % segment)
 }
 
 #[cfg(test)]

@@ -215,16 +215,15 @@ impl<'a> EncoderRun<'a> {
             let segmenter = Segmenter::new(self.plan.grid, rendition.rate, origin);
             tasks.spawn(pipes::cut(index, reader, segmenter, sender.clone()));
         }
-        for (pictures, first) in [(true, false), (false, false), (true, true)] {
+        for (pictures, looked_at) in [(true, false), (false, false), (true, true)] {
             let (reader, writer) = pipe()?;
             command = command.descriptor(writer);
             let mut tracks = self.plan.tracks.iter();
             if let Some(track) = tracks.find(|track| track.track.is_video() == pictures) {
                 let rendition = &track.rendition;
                 let origin = self.plan.start.origin(rendition.form);
-                if first {
-                    let whole = self.plan.start.first_whole(&self.plan.grid, std::slice::from_ref(rendition));
-                    tasks.spawn(pipes::look(reader, whole, found.clone()));
+                if looked_at {
+                    tasks.spawn(pipes::look(reader, self.plan.grid, rendition.rate, origin, found.clone()));
                 } else {
                     tasks.spawn(pipes::find(reader, rendition.rate, origin, found.clone()));
                 }

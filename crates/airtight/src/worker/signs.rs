@@ -2,12 +2,9 @@
 //!
 //! They look at every picture and every sample once, before the encoders, whatever the number of tracks: less
 //! than a hundredth of a core at 720p25. What they write is two lines where content turns bad and a few where
-//! it turns good again; the time between needs none. Of the first picture of each segment it is written what it looks like.
+//! it turns good again; the time between needs none.
 
-use airtight_media::{
-    health::Health,
-    parity::{CELLS, Luma},
-};
+use airtight_media::health::Health;
 
 /// A filter that writes what the detectors before it found, one line after the other, without delay.
 fn told(filter: &str, url: &str) -> String {
@@ -26,37 +23,6 @@ pub fn pictures(url: &str) -> String {
 /// The filters that watch sound and write to `url`. Silent is below −60 dB in all channels for a tenth of a second.
 pub fn sound(url: &str) -> String {
     format!("silencedetect=n=-60dB:d=0.1,{}", told("ametadata", url))
-}
-
-/// The filters that look at each picture for which the expression `opens` is true, and write to `url`; nothing comes out.
-///
-/// Cells of 16 × 16 pixels are taken apart and their means written, which so have fractions of a level.
-pub fn luma(url: &str, opens: &str) -> String {
-    let told = told("metadata", url).replace("mode=print", "mode=print:key=lavfi.signalstats.YAVG");
-    format!(
-        "select='{opens}',scale=64:64:flags=area:out_range=tv,format=yuv444p,untile=4x4,signalstats,{told},nullsink"
-    )
-}
-
-/// Reads what the filters of [`luma`] write.
-#[derive(Debug, Default)]
-pub struct Look {
-    cell: u64,
-    levels: [f64; CELLS],
-}
-
-impl Look {
-    /// Takes the next line; with the last one of a picture which picture it is, counted from the first, and its luma.
-    pub fn line(&mut self, line: &str) -> Option<(u64, Luma)> {
-        if let Some(rest) = line.strip_prefix("frame:") {
-            self.cell = rest.split_whitespace().next()?.parse().ok()?;
-            return None;
-        }
-        let level = line.strip_prefix("lavfi.signalstats.YAVG=")?.parse().ok()?;
-        let (picture, cell) = (self.cell / CELLS as u64, usize::try_from(self.cell % CELLS as u64).ok()?);
-        *self.levels.get_mut(cell)? = level;
-        (cell + 1 == CELLS).then(|| (picture, Luma::of(self.levels)))
-    }
 }
 
 /// What the detectors say at one frame: a picture, or a block of sound.
@@ -100,18 +66,6 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sixteen_cells_are_a_picture() {
-        let mut look = Look::default();
-        let lines = (0..40_u32).flat_map(|cell| {
-            [format!("frame:{cell}    pts:{cell}   pts_time:1"), format!("lavfi.signalstats.YAVG={cell}.25")]
-        });
-        let found: Vec<_> = lines.filter_map(|line| look.line(&line)).collect();
-        let of = |first: u32| Luma::of(std::array::from_fn(|cell| f64::from(first) + cell as f64 + 0.25));
-        assert_eq!(found, [(0, of(0)), (1, of(16))]);
-        assert_eq!(["", "frame:x", "lavfi.signalstats.YAVG=x", "a=b"].map(|line| look.line(line)), [None; 4]);
-    }
 
     #[test]
     fn what_ffmpeg_writes_is_understood() {

@@ -25,6 +25,7 @@ use super::{
 
 mod finds;
 mod joins;
+mod paced;
 
 const VIDEO: VideoCodec = VideoCodec::H264 { b_frames: 2 };
 const SOUND: Sound = Sound { codec: AudioCodec::Aac, hertz: Hertz::Hz48000, channels: Channels::Stereo };

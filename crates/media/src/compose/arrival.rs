@@ -101,14 +101,14 @@ impl Arrivals {
         self.runs.values().flat_map(|run| run.heard.values()).map(|heard| 1 + heard.len()).sum()
     }
 
-    /// A source had the segment `at` this time, of this health. What the content of the whole number is, if it is
-    /// not as before.
+    /// A source had the segment `at` this time, of this health and with this first picture. What the content of the
+    /// whole number is, if it is not as before.
     pub(super) fn arrived(
         &mut self,
         record: &Record,
         (from, piece): (SourceId, &Piece),
         at: i64,
-        health: Health,
+        (health, luma): (Health, Option<Luma>),
     ) -> Option<Health> {
         let Piece::Segment { lineage, track, number } = piece else { return None };
         let era = record.era(*number)?;
@@ -122,6 +122,9 @@ impl Arrivals {
             return None;
         }
         let is_whole = heard.has_whole(*number);
+        if let Some(luma) = luma.filter(|_| is_heeded) {
+            run.pictures.show(*number, luma);
+        }
         let turned = is_heeded.then(|| {
             run.words.forget_before(number.minus(OBSERVED as u64));
             run.words.say(*number, health, is_whole)
@@ -129,13 +132,6 @@ impl Arrivals {
         run.learn(record);
         self.forget(record);
         turned.flatten()
-    }
-
-    /// A number of a lineage that is heard of begins with this picture.
-    pub(super) fn shows(&mut self, lineage: &Lineage, number: Number, luma: Luma) {
-        if let Some(run) = self.runs.get_mut(lineage) {
-            run.pictures.show(number, luma);
-        }
     }
 
     /// The copy of a source was not what it should be: nothing that it says of the lineage counts until one is good.

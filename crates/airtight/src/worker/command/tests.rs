@@ -60,11 +60,11 @@ fn one_output_per_track_on_a_pipe_of_its_own() {
          -filter_complex [0:0]setpts=N,tpad=start=1:start_mode=clone,settb=AVTB,\
          setpts='if(N,(N-1)*1000*1000000/25000,RTCTIME-1795477632040000)',realtime=limit=3600,trim=start_frame=1,\
          settb=1000/25000,setpts=N,blackdetect=d=0,freezedetect=n=-60dB:d=0.1,\
-         metadata=mode=print:file='pipe\\:6':direct=1,split=3[p0][p1][first];\
-         [first]select='lt(mod((n+1)*1,50),1)',scale=64:64:flags=area:out_range=tv,format=yuv444p,untile=4x4,\
-         signalstats,metadata=mode=print:key=lavfi.signalstats.YAVG:file='pipe\\:8':direct=1,nullsink;{};{};[0:1]asetpts=N,asetnsamples=n=1024,\
+         metadata=mode=print:file='pipe\\:6':direct=1,split=3[p0][p1][small];\
+         [small]scale=64:64:flags=area:out_range=tv,format=yuv420p,extractplanes=y[look];{};{};[0:1]asetpts=N,asetnsamples=n=1024,\
          silencedetect=n=-60dB:d=0.1,ametadata=mode=print:file='pipe\\:7':direct=1[o2] \
-         -map [o0] {} pipe:3 -map [o1] {} pipe:4 -map [o2] -c:a aac -b:a 128000 -ar 48000 -ac 2 {muxer} pipe:5",
+         -map [o0] {} pipe:3 -map [o1] {} pipe:4 -map [o2] -c:a aac -b:a 128000 -ar 48000 -ac 2 {muxer} pipe:5 \
+         -map [look] -fps_mode passthrough -flush_packets 1 -f rawvideo pipe:8",
         scale(0, "1280:720"),
         scale(1, "640:360"),
         video(2_250_000, 1_200_000),

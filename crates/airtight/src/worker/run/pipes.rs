@@ -5,8 +5,9 @@
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use airtight_media::{
-    grid::{Number, Rate},
+    grid::{Grid, Rate},
     health::Sign,
+    parity::{Luma, SIDE},
     segmenter::{Cut, Segmenter},
     track::TrackError,
 };
@@ -82,13 +83,23 @@ pub(super) async fn find(pipe: Receiver, rate: Rate, origin: u64, sender: mpsc::
     }
 }
 
-/// Reads what the first pictures of segments look like, from that of `first` on, until the end.
-pub(super) async fn look(pipe: Receiver, first: Number, sender: mpsc::Sender<Found>) {
-    let mut look = signs::Look::default();
-    let mut lines = BufReader::new(pipe).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let Some((picture, luma)) = look.line(&line) else { continue };
-        if sender.send(Found::First(first.plus(picture), luma)).await.is_err() {
+/// Looks at all pictures, the first of which is picture `origin` since 1970, until their end, and tells what those look
+/// like with which a segment begins.
+pub(super) async fn look(
+    mut pipe: impl AsyncRead + Unpin,
+    grid: Grid,
+    rate: Rate,
+    origin: u64,
+    sender: mpsc::Sender<Found>,
+) {
+    let mut pixels = Box::new([0; SIDE * SIDE]);
+    for picture in origin.. {
+        if pipe.read_exact(&mut pixels[..]).await.is_err() {
+            return;
+        }
+        let number = grid.number_of(picture, &rate);
+        let begins = picture == 0 || grid.number_of(picture - 1, &rate) < number;
+        if begins && sender.send(Found::First(number, Luma::of(&pixels))).await.is_err() {
             return;
         }
     }
@@ -148,6 +159,20 @@ pub(super) async fn errors(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn of_all_pictures_those_are_told_with_which_a_segment_begins() {
+        let (grid, rate) = (Grid::new(2000, 4), Rate::new(25_000, 1000));
+        let pictures: Vec<u8> = (0..120).flat_map(|shade| [shade; SIDE * SIDE]).collect();
+        let (sender, mut told) = mpsc::channel(8);
+        look(&pictures[..pictures.len() - 1], grid, rate, 1030, sender).await;
+        let mut found = Vec::new();
+        while let Ok(Found::First(number, luma)) = told.try_recv() {
+            found.push((number.0, luma.0[0] / 256));
+        }
+        // Pictures 1050 and 1100.
+        assert_eq!(found, [(21, 20), (22, 70)]);
+    }
 
     #[tokio::test]
     async fn the_last_line_is_that_of_the_same_run() {

@@ -234,7 +234,7 @@ fn the_newest_lineage_is_known_however_many_came_before() {
         let (number, at) = (FIRST.plus(run), i64::try_from(run * 2000).unwrap());
         for track in &record.eras[0].tracks {
             let piece = Piece::Segment { lineage: lineage.clone(), track: track.name.clone(), number };
-            arrivals.arrived(&record, (SOURCE, &piece), at, Health::Healthy);
+            arrivals.arrived(&record, (SOURCE, &piece), at, (Health::Healthy, None));
         }
         arrivals.observe(&record, at, true);
         assert_eq!(arrivals.ranked(&record, number, at).first(), Some(&lineage));

@@ -40,7 +40,7 @@ impl Told {
         let lineage: Lineage = lineage.parse().unwrap();
         let track = self.record.eras[0].tracks[track].name.clone();
         let piece = Piece::Segment { lineage, track, number };
-        self.arrivals.arrived(&self.record, (from, &piece), at, health);
+        self.arrivals.arrived(&self.record, (from, &piece), at, (health, None));
     }
 
     /// That copy was good, and is here at this time.

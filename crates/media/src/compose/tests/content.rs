@@ -136,14 +136,14 @@ fn the_pictures_of_those_who_deliver_are_compared_and_of_no_others() {
     let mut alone = Alone::new();
     alone.list(1000);
     let lineages: [Lineage; 3] = ["a-7", "b-8", "c-9"].map(|name| name.parse().unwrap());
-    let mut parities = |count: u64, levels: [Option<f64>; 3]| {
+    let mut parities = |count: u64, levels: [Option<u16>; 3]| {
         for number in FIRST.0..FIRST.0 + count {
             for (lineage, level) in lineages.iter().zip(levels) {
                 alone.lineage = lineage.clone();
                 let now = 1000 + (number - FIRST.0) * 2000;
                 let mut line = alone.held(alone.segment(Number(number)), GOOD);
                 if let Line::Held { luma, .. } = &mut line {
-                    *luma = level.map(|level| Luma::of([level; CELLS]));
+                    *luma = level.map(|level| Luma([level * 256; CELLS]));
                 }
                 alone.say(line, now);
             }
@@ -154,8 +154,8 @@ fn the_pictures_of_those_who_deliver_are_compared_and_of_no_others() {
             .collect::<Vec<_>>()
     };
     // The first that tells is the measure; whoever is of an earlier version tells nothing.
-    assert_eq!(parities(3, [None, Some(5.0), Some(5.0)]), ["c-9 b-8 1.0"]);
-    assert_eq!(parities(9, [Some(9.0), Some(9.0), Some(5.0)]), ["b-8 a-7 1.0", "c-9 a-7 0.0"]);
+    assert_eq!(parities(3, [None, Some(5), Some(5)]), ["c-9 b-8 1.0"]);
+    assert_eq!(parities(9, [Some(9), Some(9), Some(5)]), ["b-8 a-7 1.0", "c-9 a-7 0.0"]);
     alone.composer.tick(at(100_000));
     assert!(alone.composer.parities().is_empty(), "nobody delivers");
 }
