@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { lives } from "../system.mjs";
 
-/** A system that is on record and never plays; `down` ends it. */
+/** A system that is on record and never plays; `down` ends it, and waits for its end as the true one does. */
 const PROGRAM = `#!/bin/sh
 run=\${2#--run-dir=}
 case $1 in
@@ -18,7 +18,11 @@ up)
     echo "{\\"process\\":{\\"pid\\":$$,\\"start\\":\${22}},\\"ports\\":[]}" >"$run/up.json"
     exec sleep 600
     ;;
-down) kill "$(sed 's/.*"pid":\\([0-9]*\\).*/\\1/' "$run/up.json")" ;;
+down)
+    pid=$(sed 's/.*"pid":\\([0-9]*\\).*/\\1/' "$run/up.json")
+    kill "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+    ;;
 esac
 `;
 
