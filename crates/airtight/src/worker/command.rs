@@ -145,7 +145,8 @@ pub fn encode(
     args
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words of a text, an argument each.
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -288,8 +289,7 @@ fn output(rendition: &Rendition, grid: &Grid, keyframes: &str, url: &str) -> Vec
     let muxer = format!(
         "-map_metadata -1 -map_chapters -1 -fflags +bitexact -flush_packets 1 -movflags {MOVFLAGS}{moov} -f mp4"
     );
-    let words = codec.split_whitespace().chain(muxer.split_whitespace()).map(str::to_owned);
-    words.chain([url.to_owned()]).collect()
+    [words(&codec), words(&muxer), vec![url.to_owned()]].concat()
 }
 
 /// Forces a keyframe at the first picture of each segment, counted from picture `first` since 1970.

@@ -215,19 +215,22 @@ impl<'a> EncoderRun<'a> {
             let segmenter = Segmenter::new(self.plan.grid, rendition.rate, origin);
             tasks.spawn(pipes::cut(index, reader, segmenter, sender.clone()));
         }
-        for (pictures, looked_at) in [(true, false), (false, false), (true, true)] {
+        // The rate of the pictures, or of the sound, and which of them since 1970 the first one is.
+        let first = |pictures| {
+            let track = self.plan.tracks.iter().find(|track| track.track.is_video() == pictures)?;
+            Some((track.rendition.rate, self.plan.start.origin(track.rendition.form)))
+        };
+        for pictures in [true, false] {
             let (reader, writer) = pipe()?;
             command = command.descriptor(writer);
-            let mut tracks = self.plan.tracks.iter();
-            if let Some(track) = tracks.find(|track| track.track.is_video() == pictures) {
-                let rendition = &track.rendition;
-                let origin = self.plan.start.origin(rendition.form);
-                if looked_at {
-                    tasks.spawn(pipes::look(reader, self.plan.grid, rendition.rate, origin, found.clone()));
-                } else {
-                    tasks.spawn(pipes::find(reader, rendition.rate, origin, found.clone()));
-                }
+            if let Some((rate, origin)) = first(pictures) {
+                tasks.spawn(pipes::find(reader, rate, origin, found.clone()));
             }
+        }
+        let (reader, writer) = pipe()?;
+        command = command.descriptor(writer);
+        if let Some((rate, origin)) = first(true) {
+            tasks.spawn(pipes::look(reader, self.plan.grid, rate, origin, found));
         }
         let mut child = command.spawn().await?;
         tasks.spawn(pipes::progress(child.stdout.take().context("its output is no pipe")?));

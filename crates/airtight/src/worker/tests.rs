@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::{
     codec::{AudioCodec, Channels, Hertz, Sound, VideoCodec},
-    command::{Feed, Outputs},
+    command::{Feed, Outputs, words},
     input::write,
     ladder::Rendition,
     source::Source,
@@ -56,10 +56,6 @@ fn read(program: &str, before: &str, stream: &[u8], after: &str) -> Vec<u8> {
     run(program, &[words(before), vec![path], words(after)].concat())
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
 /// One track of one lineage.
 struct Taken {
     init: Init,
@@ -96,11 +92,16 @@ fn encode(
     start: &Start,
     millis: u64,
 ) -> Outputs {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let tracks = renditions.iter().map(|rendition| path(rendition.name.as_str())).collect();
-    let outputs = Outputs { tracks, pictures: path("pictures"), sound: path("sound"), luma: path("luma") };
+    let outputs = files(folder, renditions);
     run("ffmpeg", &command::encode(feed, renditions, grid, start, Pace::Free(millis), &outputs));
     outputs
+}
+
+/// Outputs into files of `folder`.
+fn files(folder: &Path, renditions: &[Rendition]) -> Outputs {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let tracks = renditions.iter().map(|rendition| path(rendition.name.as_str())).collect();
+    Outputs { tracks, pictures: path("pictures"), sound: path("sound"), luma: path("luma") }
 }
 
 fn take(segmenter: &mut Segmenter) -> Taken {

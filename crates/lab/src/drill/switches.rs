@@ -148,6 +148,7 @@ mod tests {
         }
         assert_eq!((switches.count(), switches.p99()), (2, Some(1000)));
     }
+
     #[test]
     fn what_was_decided_while_the_machine_stood_still_tells_nothing() {
         let mut switches = Switches::default();

@@ -26,14 +26,11 @@ impl Drop for Ends {
 }
 
 /// The longest time for which an output of ffmpeg did not grow, once all did.
-fn longest_pauses(feed: &Feed, source: &Source) -> Vec<(String, Duration)> {
+fn longest_pauses(feed: &Feed, source: &Source, start: &Start) -> Vec<(String, Duration)> {
     let (folder, grid) = (tempfile::tempdir().unwrap(), Grid::new(SEGMENT, 4));
-    let start = Start::at(clock::millis(), source);
     let renditions = ladder::renditions(source, VIDEO);
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let tracks = renditions.iter().map(|rendition| path(rendition.name.as_str())).collect();
-    let outputs = Outputs { tracks, pictures: path("pictures"), sound: path("sound"), luma: path("luma") };
-    let args = command::encode(feed, &renditions, &grid, &start, Pace::Live, &outputs);
+    let outputs = files(folder.path(), &renditions);
+    let args = command::encode(feed, &renditions, &grid, start, Pace::Live, &outputs);
     let mut ffmpeg = Ends(Command::new("ffmpeg").args(args).stdout(Stdio::null()).spawn().unwrap());
     let paths = [&outputs.tracks[..], &[outputs.luma]].concat();
     let lengths =
@@ -63,8 +60,9 @@ fn longest_pauses(feed: &Feed, source: &Source) -> Vec<(String, Duration)> {
 
 #[test]
 fn no_output_waits_for_a_segment() {
-    let (source, start) = (generated::source(SOUND), Start::at(clock::millis(), &generated::source(SOUND)));
-    for (path, pause) in longest_pauses(&generated::feed(&start, false, SOUND), &source) {
+    let source = generated::source(SOUND);
+    let start = Start::at(clock::millis(), &source);
+    for (path, pause) in longest_pauses(&generated::feed(&start, false, SOUND), &source, &start) {
         // One that is fed once in a segment holds up all others for six seconds.
         assert!(pause < Duration::from_secs(3), "{path} waited for {pause:?}");
     }
