@@ -256,7 +256,9 @@ impl Settings {
         let file = || {
             let section = self.file.get(&self.command).and_then(|t| t.get(key));
             let value = section.or_else(|| self.file.get(key))?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let one = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let list = value.as_array().map(|all| all.iter().map(one).collect::<Vec<_>>().join(","));
+            let text = list.unwrap_or_else(|| one(value));
             Some(Found { text, from: format!("{}, {key}", self.place) })
         };
         let kept = || self.kept.get(key).cloned();
@@ -401,9 +403,12 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_separated_by_commas() {
+    fn lists_are_separated_by_commas_or_lists_of_the_file() {
         let list = settings(&[("peers", "1, 2,")], &[], "").unwrap();
         assert_eq!(list.list::<u8>("peers", "").unwrap(), [1, 2]);
+        let lists =
+            ["retention = '30,40'", "retention = [30, '40']"].map(|file| settings(&[], &[], file).unwrap());
+        assert!(lists.iter().all(|s| s.list::<u64>("retention", "").unwrap() == [30, 40]));
         assert_eq!(list.list::<u8>("packagers", "7").unwrap(), [7]);
     }
 }

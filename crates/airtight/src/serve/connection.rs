@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{
     body::Incoming,
@@ -88,7 +88,7 @@ impl Connections {
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + Send + 'static,
+        B: Body + From<&'static str> + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
@@ -116,8 +116,8 @@ impl Connections {
         });
     }
 
-    /// The service, whose answers say so once they are the last of their connection. A connection that were
-    /// closed without that word could meet a request on its way.
+    /// The service for requests that name their host, whose answers say so once they are the last of their connection.
+    /// A connection that were closed without that word could meet a request on its way.
     fn until_leaving<S, B>(
         &self,
         service: S,
@@ -126,13 +126,17 @@ impl Connections {
         S: Service<Request<Incoming>, Response = Response<B>>,
         S::Future: Send,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body,
+        B: Body + From<&'static str>,
     {
         let leaving = self.leaving.clone();
         service_fn(move |request| {
-            let (answer, leaving) = (service.call(request), leaving.clone());
+            let answer = names_its_host(&request).then(|| service.call(request));
+            let leaving = leaving.clone();
             async move {
-                let mut answer = answer.await?;
+                let mut answer = match answer {
+                    Some(answer) => answer.await?,
+                    None => hostless(),
+                };
                 if leaving.load(Ordering::Relaxed) {
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -156,6 +160,17 @@ impl Connections {
             warn!("Connections were cut that did not end within {DRAIN:?}");
         }
     }
+}
+
+/// RFC 9112, section 3.2: exactly once, from HTTP/1.1 on.
+fn names_its_host<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
+}
+
+fn hostless<B: From<&'static str>>() -> Response<B> {
+    let mut refused = Response::new(B::from("a request of HTTP/1.1 needs one Host header\n"));
+    *refused.status_mut() = StatusCode::BAD_REQUEST;
+    refused
 }
 
 /// A stream that breaks once its peer owes `patience`: the time for which it took nothing of what is to be written
@@ -274,6 +289,26 @@ mod tests {
         let _place = timeout(Duration::from_secs(10), places.acquire()).await.expect("its place is free");
         assert!(stopped.elapsed() >= patience / 2, "{:?}", stopped.elapsed());
         assert_eq!(server.stalled.0.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_request_without_its_host_is_refused() {
+        for (head, status) in [
+            ("HTTP/1.1\r\nHost: x", "200 OK"),
+            ("HTTP/1.1\r\nHost:", "200 OK"),
+            ("HTTP/1.0\r\nConnection: keep-alive", "200 OK"),
+            ("HTTP/1.1\r\nAccept: */*", "400 Bad Request"),
+            ("HTTP/1.1\r\nHost: x\r\nHost: x", "400 Bad Request"),
+        ] {
+            let places = Arc::new(Semaphore::new(1));
+            let (mut peer, stream) = duplex(PIPE);
+            let connections = Connections::new(Stalled::default());
+            connections.serve(stream, places.acquire_owned().await.unwrap(), service_fn(long));
+            peer.write_all(format!("GET / {head}\r\n\r\n").as_bytes()).await.unwrap();
+            let mut begin = vec![0; "HTTP/1.1 ".len() + status.len()];
+            peer.read_exact(&mut begin).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&begin[9..]), status, "{head}");
+        }
     }
 
     #[tokio::test]

@@ -69,6 +69,12 @@ fn index(place: u64) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 
+impl From<&'static str> for Reply {
+    fn from(text: &'static str) -> Self {
+        Self::bytes(text)
+    }
+}
+
 impl HttpBody for Reply {
     type Data = Bytes;
     type Error = axum::Error;
