@@ -177,11 +177,11 @@ pub struct Settings {
 
 /// A value and where it comes from.
 #[derive(Clone, Debug)]
-pub struct Found {
+struct Found {
     /// As it was given.
-    pub text: String,
+    text: String,
     /// In words.
-    pub from: String,
+    from: String,
 }
 
 impl Settings {
@@ -206,10 +206,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// These, and where they say nothing what is kept of others.
+    /// These, and where they say nothing what is kept of others in `place`.
     #[must_use]
-    pub fn keeping(&self, kept: BTreeMap<&'static str, Found>) -> Self {
-        Self { kept, ..self.clone() }
+    pub fn keeping(&self, kept: &BTreeMap<String, String>, place: &str) -> Self {
+        let found = |text: &String, key| Found { text: text.clone(), from: format!("{key} in {place}") };
+        let known = KEYS.iter().filter_map(|key| Some((key.name, found(kept.get(key.name)?, key.name))));
+        Self { kept: known.collect(), ..self.clone() }
     }
 
     fn check_names(&self) -> Result<(), SettingError> {

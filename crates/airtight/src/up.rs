@@ -25,6 +25,7 @@ mod supervise;
 mod takeover;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use anyhow::{Context as _, bail};
@@ -49,24 +50,29 @@ use supervise::UNRECORDED;
 /// # Errors
 /// A [`SettingError`] if it can't start with these settings; nothing runs then that did not before.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
-    let upgrade = settings::upgrade(settings)?;
-    let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
+    let (upgrade, folder) = (settings::upgrade(settings)?, Folder::new(settings::folder(settings)?));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (system, wanted) = match upgrade {
-        true => {
-            let folder = Folder::new(settings::folder(settings)?);
-            settings::read_upgrade(settings, runtime.block_on(takeover::settings(&folder))?)?
-        }
-        false => settings::read(settings)?,
+    let settings = match upgrade && runtime.block_on(async { takeover::runs(&folder) })? {
+        true => settings::keeping(settings, &folder)?,
+        false => settings.clone(),
     };
+    let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
+    let (system, wanted) = settings::read(&settings)?;
+    let lasting = settings::lasting(&settings, &system);
     let console = Console::start(json).context("cannot start the console")?;
-    let outcome = runtime.block_on(up(&system, &wanted, upgrade, &console));
+    let outcome = runtime.block_on(up(&system, &wanted, lasting, upgrade, &console));
     drop(runtime);
     console.finish();
     outcome
 }
 
-async fn up(system: &System, wanted: &Ports, upgrade: bool, console: &Console) -> anyhow::Result<()> {
+async fn up(
+    system: &System,
+    wanted: &Ports,
+    lasting: BTreeMap<String, String>,
+    upgrade: bool,
+    console: &Console,
+) -> anyhow::Result<()> {
     preflight::check(system, wanted).await?;
     let mut requests = Requests::new()?;
     let mut relieved = listen_to(SignalKind::from_raw(down::LEAVE.as_raw()))?;
@@ -78,10 +84,12 @@ async fn up(system: &System, wanted: &Ports, upgrade: bool, console: &Console) -
     if prepared.is_fresh() {
         folder.make(plan::folders(system))?;
     }
-    let recorded = folder.write_up(&prepared.ports);
+    let record = Record { ports: prepared.ports.clone(), lasting };
+    let recorded = folder.write_up(&record.ports);
     // What runs is supervised even by one that can't record itself.
     let recorded = if prepared.is_fresh() { Ok(recorded?) } else { recorded };
-    let record = keep_on_record(&folder, prepared.ports.clone(), recorded, console);
+    let recorded = recorded.and_then(|()| folder.write_settings(&record.lasting));
+    let record = keep_on_record(&folder, record, recorded, console);
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
         event::Event::of(system).retire(&folder, console)?;
@@ -150,22 +158,38 @@ async fn let_go(folder: Folder, processes: Vec<folder::Living>) {
     }
 }
 
-/// Records this supervisor in a file as soon as that is possible, if it was not possible at first.
+/// What a supervisor leaves to the next one.
+struct Record {
+    ports: Ports,
+    /// What an upgrade is to keep.
+    lasting: BTreeMap<String, String>,
+}
+
+impl Record {
+    fn write(&self, folder: &Folder) -> anyhow::Result<()> {
+        folder.write_up(&self.ports)?;
+        folder.write_settings(&self.lasting)
+    }
+}
+
+/// Records this supervisor in files as soon as that is possible, if it was not possible at first.
 async fn keep_on_record(
     folder: &Folder,
-    ports: Ports,
+    record: Record,
     mut recorded: anyhow::Result<()>,
     console: &Console,
 ) -> Infallible {
     let mut told = false;
     while recorded.is_err() || !folder.has_whole_up() {
         match recorded {
-            Err(fault) if !std::mem::replace(&mut told, true) => console
-                .say("up", format_args!("supervises without a record, `down` can't find it: {fault:#}")),
+            Err(fault) if !std::mem::replace(&mut told, true) => console.say(
+                "up",
+                format_args!("supervises without a whole record, which `down` and upgrades read: {fault:#}"),
+            ),
             _ => {}
         }
         tokio::time::sleep(UNRECORDED).await;
-        recorded = folder.write_up(&ports);
+        recorded = record.write(folder);
     }
     if told {
         console.say("up", "is on record again");

@@ -168,8 +168,12 @@ fn names_its_host<B>(request: &Request<B>) -> bool {
 }
 
 fn hostless<B: From<&'static str>>() -> Response<B> {
+    debug!("A request of HTTP/1.1 without its one Host header was refused");
     let mut refused = Response::new(B::from("a request of HTTP/1.1 needs one Host header\n"));
     *refused.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = refused.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     refused
 }
 

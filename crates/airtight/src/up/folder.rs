@@ -4,6 +4,7 @@
 //! leaves one unknown. Records are believed only if the process named there still runs. On a full disk they are links,
 //! see [`whole`].
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
@@ -264,6 +265,30 @@ impl Folder {
             .map_err(|error| self.unusable(&path, "written", &error).into())
     }
 
+    /// Records what an upgrade is to keep; where that fails, nothing is on record.
+    ///
+    /// # Errors
+    /// A [`SettingError`] if the folder can't be written.
+    pub fn write_settings(&self, settings: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        // What is on record already needs no room.
+        if self.read_settings().is_ok_and(|recorded| recorded == *settings) {
+            return Ok(());
+        }
+        let path = self.settings();
+        // An upgrade that asks is better than one that goes back to what was before.
+        let _ = fs::remove_file(&path);
+        whole::write(&path, &serde_json::to_vec_pretty(settings)?)
+            .map_err(|error| self.unusable(&path, "written", &error).into())
+    }
+
+    /// What an upgrade is to keep.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn read_settings(&self) -> io::Result<BTreeMap<String, String>> {
+        Ok(serde_json::from_slice(&fs::read(self.settings())?)?)
+    }
+
     /// The last supervisor, living or not.
     pub fn read_up(&self) -> Option<Up> {
         let words = whole::words(&self.supervisor()).ok()?;
@@ -300,14 +325,19 @@ impl Folder {
         self.path.join("up.json")
     }
 
+    /// Where it is recorded what an upgrade is to keep.
+    pub fn settings(&self) -> PathBuf {
+        self.path.join("settings.json")
+    }
+
     /// The record of the last supervisor that was a file, with the ports.
     fn last_with_ports(&self) -> PathBuf {
         self.path.join("up-with-ports.json")
     }
 
-    /// Forgets the supervisor.
+    /// Forgets the supervisor and its system.
     pub fn forget_up(&self) {
-        for record in [self.supervisor(), self.last_with_ports(), self.notify()] {
+        for record in [self.supervisor(), self.last_with_ports(), self.settings(), self.notify()] {
             let _ = fs::remove_file(record);
         }
     }
@@ -428,6 +458,20 @@ mod tests {
         folder.forget_up();
         assert!(folder.read_up().is_none());
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "nothing is left of it");
+    }
+
+    #[test]
+    fn what_an_upgrade_keeps_is_what_was_recorded_last() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        folder.read_settings().unwrap_err();
+        for window in ["30", "60", "60"] {
+            let settings = BTreeMap::from([("window".to_owned(), window.to_owned())]);
+            folder.write_settings(&settings).unwrap();
+            assert_eq!(folder.read_settings().unwrap(), settings);
+        }
+        folder.forget_up();
+        folder.read_settings().unwrap_err();
     }
 
     #[test]

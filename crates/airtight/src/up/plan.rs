@@ -145,7 +145,7 @@ pub struct PortSetting {
 }
 
 /// The system that was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
     /// The programme.
     pub signal: SignalName,
@@ -221,10 +221,16 @@ pub fn arguments(
     args.0
 }
 
-/// Whether an argument orders something of the first process of a part: one that is started again must not change
-/// the tracks of the event once more.
+/// A setting that orders something of the first process of a part: one that is started again must not change the
+/// tracks of the event once more.
+pub const ORDER: &str = "new-era";
+
+/// Whether an argument is that order.
 pub fn is_order(argument: &str) -> bool {
-    argument.starts_with("--new-era=")
+    argument
+        .strip_prefix("--")
+        .and_then(|argument| argument.strip_prefix(ORDER))
+        .is_some_and(|rest| rest.starts_with('='))
 }
 
 /// Where viewers reach both origins, and behind `=` where these reach each other, if elsewhere. Nothing if there is one
@@ -301,7 +307,7 @@ pub fn welcome(system: &System, ports: &Ports) -> String {
         let parts: Vec<_> = parts.iter().map(|part| part.name()).collect();
         lines.push(format!("Started: {}. Nothing of it shows {signal} to viewers.", parts.join(", ")));
     } else {
-        let what = if *input == GENERATED { " with the generated programme" } else { "" };
+        let what = if input.starts_with(GENERATED) { " with the generated programme" } else { "" };
         lines.splice(0..0, [format!("{signal} goes on the air{what}. Open one of these:"), String::new()]);
     }
     lines.push(String::new());

@@ -8,9 +8,10 @@ use std::str::FromStr;
 
 use airtight_media::id::SignalName;
 
-use super::plan::{Part, Ports, System};
+use super::folder::Folder;
+use super::plan::{ORDER, Part, Ports, System};
 use crate::cli;
-use crate::config::{Found, SettingError, Settings};
+use crate::config::{SettingError, Settings};
 use crate::worker::{GENERATED, media_in, segment};
 
 /// Where media is looked for if nothing else is said.
@@ -19,10 +20,8 @@ const DEFAULT_INPUT: &str = "./input";
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
 const FORWARDED: [&[&str]; 4] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING, &["pathways"]];
 
-/// What an upgrade leaves as it is if nobody asks for something else: what is on the air, and what is forwarded.
-pub fn kept() -> impl Iterator<Item = &'static str> {
-    ["signal", "input"].into_iter().chain(FORWARDED.into_iter().flatten().copied())
-}
+/// Settings of the system itself.
+const OWN: [&str; 4] = ["signal", "host", "only", "via"];
 
 /// The folder of the system.
 ///
@@ -62,7 +61,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     let mut forwarded = BTreeMap::new();
     for key in FORWARDED.into_iter().flatten() {
         if let Some(value) = settings.opt::<String>(key, None)? {
-            forwarded.insert(*key, value);
+            forwarded.insert(*key, if is_path(key, &value) { from_anywhere(value) } else { value });
         }
     }
     let mut ports = Ports::new();
@@ -73,7 +72,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
         }
     }
     let system = System {
-        input: source(asked_input(settings)?, Path::new(DEFAULT_INPUT), &signal),
+        input: from_anywhere(source(asked_input(settings)?, Path::new(DEFAULT_INPUT), &signal)),
         folder: folder(settings)?,
         host: settings.get("host", None, IpAddr::V4(Ipv4Addr::LOCALHOST))?,
         signal,
@@ -85,24 +84,42 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     Ok((system, ports))
 }
 
-/// The same for an upgrade of what runs with settings of its own, if anything does.
+/// What an upgrade keeps if nobody asks for something else: whatever was set, and what is on the air.
+pub fn lasting(settings: &Settings, system: &System) -> BTreeMap<String, String> {
+    let ports = Part::ALL.into_iter().filter_map(Part::port).map(|port| (port.key, Some(port.seed)));
+    let own = OWN.into_iter().map(|key| (key, None)).chain(ports);
+    let own = own.filter_map(|(key, seed)| Some((key, settings.opt::<String>(key, seed).ok()??)));
+    let forwarded = system.forwarded.iter().map(|(key, value)| (*key, value.clone()));
+    let all = own.chain(forwarded.filter(|(key, _)| *key != ORDER)).chain([("input", system.input.clone())]);
+    all.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// These for an upgrade of the system of a folder, which runs: what they do not say is as it was.
 ///
 /// # Errors
-/// Settings that can't be used; an input that nobody tells.
-pub fn read_upgrade(
-    settings: &Settings,
-    running: Option<BTreeMap<&'static str, Found>>,
-) -> Result<(System, Ports), SettingError> {
-    let Some(running) = running else { return read(settings) };
-    let settings = settings.keeping(running);
-    let (system, ports) = read(&settings)?;
-    if system.parts.iter().any(|part| part.encodes()) && asked_input(&settings)?.is_none() {
-        return Err(SettingError::new(format!(
-            "no worker runs that would tell what is on the air: give its --input, or --input {GENERATED} for the \
-             generated programme"
-        )));
+/// An input that nobody tells.
+pub fn keeping(settings: &Settings, folder: &Folder) -> Result<Settings, SettingError> {
+    let place = folder.settings();
+    match folder.read_settings() {
+        Ok(kept) => Ok(settings.keeping(&kept, &place.display().to_string())),
+        Err(_) if asked_input(settings)?.is_some() => Ok(settings.clone()),
+        Err(error) => Err(SettingError::new(format!(
+            "{}, which tells what is on the air, can't be read: {error}; give --input, and every other setting that the \
+             running system was given",
+            place.display()
+        ))),
     }
-    Ok((system, ports))
+}
+
+/// Whether the value of a forwarded setting is the path of a file; an ffmpeg without a slash is looked for elsewhere.
+fn is_path(key: &str, value: &str) -> bool {
+    key == "config" || key == "ffmpeg" && value.contains('/')
+}
+
+/// A file or folder that is there, as it is called from any folder.
+fn from_anywhere(path: String) -> String {
+    let absolute = std::path::absolute(&path).ok().filter(|absolute| absolute.exists());
+    absolute.map_or(path, |absolute| absolute.display().to_string())
 }
 
 fn asked_input(settings: &Settings) -> Result<Option<String>, SettingError> {
@@ -194,18 +211,62 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_that_nobody_tells_the_input_is_refused() {
-        let running = || Some(BTreeMap::new());
-        let error = read_upgrade(&settings(&[], &[]), running()).unwrap_err().to_string();
-        assert!(
-            error.starts_with("no worker runs that would tell what is on the air: give its --input"),
-            "{error}"
+    fn an_upgrade_keeps_what_nobody_asks_for_anew() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        folder.create().unwrap();
+        let film = temporary.path().join("a film.mp4").display().to_string();
+        std::fs::write(&film, "").unwrap();
+        let flags = [
+            ("input", film.as_str()),
+            ("signal", "sport"),
+            ("segment", "4000"),
+            ("new-era", "30"),
+            ("pathways", ""),
+            ("log-format", "json"),
+            ("only", "worker-a,origin1"),
+            ("via", "server1=9081"),
+        ];
+        let before = settings(&flags, &[("ORIGIN_PORT", "0"), ("AIRTIGHT_WINDOW", "60")]);
+        let (system, ports) = read(&before).unwrap();
+        folder.write_settings(&lasting(&before, &system)).unwrap();
+        let upgrade = |flags| keeping(&settings(flags, &[]), &folder).unwrap();
+        let kept = upgrade(&[]);
+        let (after, same) = read(&kept).unwrap();
+        assert_eq!(same, ports);
+        let mut expected = system.clone();
+        expected.forwarded.remove(ORDER).expect("an era is announced once");
+        assert_eq!(after, expected);
+        assert_eq!(lasting(&kept, &after), lasting(&before, &system), "and it is kept again");
+        let (after, _) = read(&upgrade(&[("input", "testsrc"), ("segment", "3000")])).unwrap();
+        assert_eq!(
+            (after.input.as_str(), after.segment.as_secs(), after.signal.as_str()),
+            ("testsrc", 3, "sport")
         );
-        for told in [&[("input", "a.mp4")], &[("only", "reporter")]] {
-            read_upgrade(&settings(told, &[]), running()).unwrap();
+    }
+
+    #[test]
+    fn an_upgrade_that_nobody_tells_the_input_is_refused() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temporary.path());
+        for unreadable in [None, Some("no record")] {
+            if let Some(text) = unreadable {
+                std::fs::write(folder.settings(), text).unwrap();
+            }
+            let error = keeping(&settings(&[], &[]), &folder).unwrap_err().to_string();
+            let told = "settings.json, which tells what is on the air, can't be read: ";
+            assert!(error.contains(told) && error.contains("; give --input, and every other"), "{error}");
+            keeping(&settings(&[("input", "a.mp4")], &[]), &folder).unwrap();
+            keeping(&settings(&[], &[("INPUT_STREAM_PATH", "a.mp4")]), &folder).unwrap();
         }
-        read_upgrade(&settings(&[], &[("INPUT_STREAM_PATH", "a.mp4")]), running()).unwrap();
-        read_upgrade(&settings(&[], &[]), None).expect("nothing runs: it is a start");
+    }
+
+    #[test]
+    fn what_is_named_from_a_folder_is_found_from_any_other() {
+        let here = std::env::current_dir().unwrap().display().to_string();
+        assert_eq!(from_anywhere("src".to_owned()), format!("{here}/src"));
+        assert_eq!(from_anywhere("testsrc".to_owned()), "testsrc");
+        assert!(is_path("config", "a.toml") && is_path("ffmpeg", "./ffmpeg") && !is_path("ffmpeg", "ffmpeg"));
     }
 
     #[test]

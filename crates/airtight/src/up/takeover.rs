@@ -15,9 +15,9 @@ use super::lives::Lives;
 use super::plan::{self, Part, Ports, System};
 use super::running::Running;
 use super::supervise::Supervised;
-use super::{handover, settings, sockets};
+use super::{handover, sockets};
 use crate::child::{self, process::Handle};
-use crate::config::{Found, SettingError};
+use crate::config::SettingError;
 
 /// For a process to have a command line.
 const SIGHT: Duration = Duration::from_secs(1);
@@ -110,38 +110,12 @@ pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> 
     Ok(())
 }
 
-/// The settings of what runs, for an upgrade: a flag that is forgotten is not to change what is on the air. None if
-/// nothing runs.
+/// Whether anything of the system of a folder runs.
 ///
 /// # Errors
-/// If it can't be seen how a part was started.
-pub async fn settings(folder: &Folder) -> anyhow::Result<Option<BTreeMap<&'static str, Found>>> {
-    let living = living(folder)?.1;
-    if living.is_empty() {
-        return Ok(None);
-    }
-    let mut settings = BTreeMap::new();
-    for Living { name, handle } in living {
-        let Ok(part) = name.parse() else { continue };
-        let Some(line) = command_line(part, &handle).await? else { continue };
-        let given = line.iter().filter(|argument| !plan::is_order(argument));
-        for (key, value) in given.filter_map(|argument| argument.strip_prefix("--")?.split_once('=')) {
-            if let Some(key) = settings::kept().find(|kept| *kept == key) {
-                let from = format!("--{key} of {part}, which runs,");
-                let text = if key == "input" { from_here(value, &handle) } else { value.to_owned() };
-                settings.entry(key).or_insert(Found { text, from });
-            }
-        }
-    }
-    Ok(Some(settings))
-}
-
-/// An input of a process as it is called from the folder of this one.
-fn from_here(input: &str, handle: &Handle) -> String {
-    let folder = std::fs::read_link(format!("/proc/{}/cwd", handle.process().pid));
-    let elsewhere = folder.ok().filter(|folder| std::env::current_dir().is_ok_and(|here| here != *folder));
-    let path = elsewhere.map(|folder| folder.join(input)).filter(|path| path.exists());
-    path.map_or_else(|| input.to_owned(), |path| path.display().to_string())
+/// If that can't be seen.
+pub fn runs(folder: &Folder) -> anyhow::Result<bool> {
+    Ok(!living(folder)?.1.is_empty())
 }
 
 /// What runs: processes that are to leave, and the parts.
@@ -287,7 +261,6 @@ fn other_settings(what: impl std::fmt::Display) -> SettingError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
 
     fn asked(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_owned).collect()
@@ -319,41 +292,6 @@ mod tests {
         assert_eq!(of_program(&["origin", "--state=a"]), ["origin", "--state=a"]);
         assert_eq!(of_program(&["child", "--"]), [""; 0]);
         assert_eq!(of_program(&[]), [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn an_upgrade_keeps_what_nobody_asks_for_anew() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::new(temporary.path());
-        folder.create().unwrap();
-        assert!(settings(&folder).await.unwrap().is_none());
-        let elsewhere = tempfile::tempdir().unwrap();
-        std::fs::write(elsewhere.path().join("a film.mp4"), "").unwrap();
-        // `sh -c` takes further words as they are, as a part does.
-        let mut child = tokio::process::Command::new("sh")
-            .args(["-c", "read _", "--signal=sport", "--input=a film.mp4", "--segment=4000", "--name=a"])
-            .args(["--new-era=30", "--packagers=http://localhost:1"])
-            .stdin(std::process::Stdio::piped())
-            .current_dir(elsewhere.path())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let process = child::process::Process::of(child.id().unwrap().cast_signed()).unwrap();
-        process.write(&folder.record("worker-a")).unwrap();
-        let kept = settings(&folder).await.unwrap().unwrap();
-        let values: Vec<_> = kept.iter().map(|(key, found)| (*key, found.text.as_str())).collect();
-        let film = elsewhere.path().join("a film.mp4").display().to_string();
-        assert_eq!(values, [("input", film.as_str()), ("segment", "4000"), ("signal", "sport")]);
-        let asked = |flags: &[(&'static str, &str)]| {
-            let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-            Settings::new("up", flags, BTreeMap::new(), "").unwrap().keeping(kept.clone())
-        };
-        let (system, _) = settings::read(&asked(&[])).unwrap();
-        assert_eq!((system.input, system.signal.as_str()), (film, "sport"));
-        assert_eq!((system.segment, system.forwarded["segment"].as_str()), (Duration::from_secs(4), "4000"));
-        let (system, _) = settings::read(&asked(&[("input", "testsrc"), ("segment", "3000")])).unwrap();
-        assert_eq!((system.input.as_str(), system.segment), ("testsrc", Duration::from_secs(3)));
-        child.kill().await.unwrap();
     }
 
     #[tokio::test]

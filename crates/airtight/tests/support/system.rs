@@ -142,10 +142,7 @@ impl System {
     }
 
     fn start_whole_with(flags: &'static [&'static str]) -> Self {
-        let mut system = Self::in_new_folder(&ALL);
-        system.flags = flags;
-        system.supervise();
-        system
+        Self::start_some(&ALL, flags)
     }
 
     /// The whole system, once every server lists some media of every track.
@@ -165,6 +162,14 @@ impl System {
         system
     }
 
+    /// These parts, with further flags.
+    pub fn start_some(parts: &'static [&'static str], flags: &'static [&'static str]) -> Self {
+        let mut system = Self::in_new_folder(parts);
+        system.flags = flags;
+        system.supervise();
+        system
+    }
+
     fn in_new_folder(parts: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder, parts, flags: &[], up: None, ports: BTreeMap::new(), seen: Vec::new() }
@@ -180,17 +185,19 @@ impl System {
         self.upgrade_as(&[]);
     }
 
-    /// The same, with further flags.
+    /// The same, with these flags alone: all else is as it was.
     pub fn upgrade_as(&mut self, flags: &[&str]) {
-        let mut before = self.up.take().unwrap();
+        let before = self.up.take();
         let shown = File::create(self.shown_file()).unwrap();
-        self.spawn_up(&[&["--upgrade"], flags].concat(), || (Stdio::null(), shown.into()));
-        self.wait_for_parts();
-        wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
+        self.spawn(&[&["up", "--upgrade"], flags].concat(), || (Stdio::null(), shown.into()));
+        self.wait_for_record();
+        if let Some(mut before) = before {
+            wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
+        }
         within(UPGRADED, "all parts are replaced", || {
             let shown = self.shown();
             assert!(!shown.contains("nothing further is upgraded"), "{shown}");
-            shown.contains("up all parts are of version ").then_some(())
+            shown.contains("all parts are of version ").then_some(())
         });
         self.seen.extend(self.processes());
     }
@@ -216,21 +223,29 @@ impl System {
     }
 
     fn spawn_up(&mut self, flags: &[&str], terminal: impl FnOnce() -> (Stdio, Stdio)) {
-        let (stdout, stderr) = terminal();
         let only = self.parts.join(",");
         let mut args = vec!["up", "--only", &only];
         args.extend(PORTS.iter().flat_map(|flag| [*flag, "0"]));
         args.extend(self.flags.iter().chain(flags));
+        self.spawn(&args, terminal);
+    }
+
+    fn spawn(&mut self, args: &[&str], terminal: impl FnOnce() -> (Stdio, Stdio)) {
+        let (stdout, stderr) = terminal();
         // A group of its own, as a terminal gives it.
-        let mut up = airtight_in(self.folder.path(), &args);
+        let mut up = airtight_in(self.folder.path(), args);
         let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();
         self.up = Some(up);
     }
 
-    fn wait_for_parts(&mut self) {
+    fn wait_for_record(&mut self) {
         let pid = self.up.as_ref().and_then(|up| i32::try_from(up.id()).ok());
         wait_until("the supervisor is recorded", || self.recorded_supervisor() == pid);
         self.ports = self.recorded_ports();
+    }
+
+    fn wait_for_parts(&mut self) {
+        self.wait_for_record();
         wait_until("all parts run", || self.parts.iter().all(|part| self.process(part).is_some()));
         self.seen.extend(self.processes());
     }
@@ -323,6 +338,12 @@ impl System {
     /// The pid of a part that runs.
     pub fn pid(&self, part: &str) -> i32 {
         self.process(part).unwrap_or_else(|| panic!("{part} runs")).pid
+    }
+
+    /// The words with which a part was started; none while it does not run.
+    pub fn command_line(&self, part: &str) -> Option<String> {
+        let line = fs::read_to_string(format!("/proc/{}/cmdline", self.process(part)?.pid)).ok()?;
+        Some(line.trim_end_matches('\0').replace('\0', " "))
     }
 
     /// Kills a part as nothing can withstand.

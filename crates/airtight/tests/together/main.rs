@@ -8,6 +8,7 @@ mod support;
 mod a_full_disk_hides_no_part;
 mod a_supervised_event_changes_its_tracks;
 mod an_ended_event_settles;
+mod an_upgrade_keeps_what_it_was_given;
 mod child_processes_are_bound_and_known;
 mod control_plane_is_a_hint;
 mod discovery_reports_what_is_held;

@@ -125,7 +125,7 @@ fn a_supervisor_that_can_t_record_itself_adopts_what_runs() {
         wait_until("it is told", || {
             let shown = system.shown();
             assert!(!shown.contains("airtight: "), "it ended: {shown}");
-            shown.contains("up supervises without a record")
+            shown.contains("up supervises without a whole record")
         });
         system.kill("discovery");
         system.wait_for_another("discovery", pids[0]);

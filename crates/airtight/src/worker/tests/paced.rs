@@ -40,19 +40,21 @@ fn longest_pauses(feed: &Feed, source: &Source, start: &Start) -> Vec<(String, D
         std::thread::sleep(LOOK);
     }
     let (mut before, mut looked) = (lengths(), Instant::now());
-    let mut paused = vec![(Duration::ZERO, Duration::ZERO); paths.len()];
+    let (mut paused, mut seen) = (vec![(Duration::ZERO, Duration::ZERO); paths.len()], Duration::ZERO);
     let watched = Instant::now();
     while watched.elapsed() < WATCHED {
         std::thread::sleep(LOOK);
         let (now, passed) = (lengths(), looked.elapsed());
         looked = Instant::now();
+        let is_seen = passed < 10 * LOOK;
+        seen += if is_seen { passed } else { Duration::ZERO };
         for ((now, before), (pause, longest)) in now.iter().zip(&before).zip(&mut paused) {
-            let is_seen = passed < 10 * LOOK;
             *pause = if is_seen && now == before { *pause + passed } else { Duration::ZERO };
             *longest = (*longest).max(*pause);
         }
         before = now;
     }
+    assert!(seen > WATCHED / 2, "somebody looked: {seen:?}");
     let ended = ffmpeg.0.try_wait().unwrap();
     assert!(ended.is_none(), "it goes on: {ended:?}");
     paths.into_iter().zip(paused).map(|(path, (_, longest))| (path, longest)).collect()

@@ -1,0 +1,57 @@
+//! `airtight up --upgrade` alone goes on with all that the system was given, whoever of it still runs.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use crate::support::{ON_THE_AIR, system::System, within};
+
+const PARTS: [&str; 4] = ["worker-a", "discovery", "server1", "origin1"];
+const GIVEN: [&str; 6] = [
+    "--signal=sport",
+    "--input=testsrc-small",
+    "--segment=1000",
+    "--window=12",
+    "--log-format=json",
+    // None: viewers come another way.
+    "--pathways=",
+];
+
+fn lines(system: &System) -> Vec<String> {
+    within(ON_THE_AIR, "all parts have begun", || {
+        PARTS.iter().map(|part| system.command_line(part)).collect()
+    })
+}
+
+#[test]
+fn an_upgrade_keeps_what_it_was_given() {
+    let mut system = System::start_some(&PARTS, &GIVEN);
+    let (given, port) = (lines(&system), system.port("origin1"));
+    assert!(
+        given[0].contains("--signal=sport") && given[0].contains("--input=testsrc-small"),
+        "{}",
+        given[0]
+    );
+    system.upgrade();
+    assert_eq!(lines(&system), given);
+
+    // Nobody is left who encodes, and nobody who supervises.
+    system.kill_supervisor();
+    system.kill("worker-a");
+    system.upgrade();
+    assert_eq!(lines(&system), given);
+    assert_eq!(system.port("origin1"), port);
+    assert!(system.shown().starts_with('{'), "the supervisor goes on in JSON: {}", system.shown());
+
+    within(ON_THE_AIR, "the packager has media", || {
+        system
+            .playlist("server1", "sport/audio/playlist.m3u8")
+            .filter(|playlist| playlist.contains("#EXTINF"))
+    });
+    let packager = format!("http://localhost:{}", system.port("server1"));
+    let end = system.run(&["end", "sport", "--packagers", &packager]);
+    assert!(end.status.success(), "{end:?}");
+    within(ON_THE_AIR, "the worker ends", || system.process("worker-a").is_none().then_some(()));
+    system.kill_supervisor();
+    system.upgrade();
+    assert_eq!(system.port("origin1"), port);
+    within(ON_THE_AIR, "the event is over", || system.process("worker-a").is_none().then_some(()));
+}
