@@ -1,4 +1,5 @@
-//! The documents name test files, make targets and source modules: all of them exist, and all tests are run.
+//! The documents name test files, make targets, commands of tests and other documents: all of them exist, and all
+//! tests are run.
 
 use std::{
     collections::BTreeSet,
@@ -10,11 +11,17 @@ use std::{
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The documents whose names are checked.
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(ROOT);
+    let main = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|document| root.join(document));
+    let all: Vec<_> = main.into_iter().chain(files(&root.join("docs"))).collect();
+    assert!(all.len() > 6, "there are documents");
+    all
+}
 
-/// Every text in backticks of a document.
-fn quoted(document: &str) -> Vec<String> {
-    let text = fs::read_to_string(Path::new(ROOT).join(document)).expect("the document is there");
+/// Every text in backticks of a document, and its lines.
+fn quoted(document: &Path) -> Vec<String> {
+    let text = read(document);
     // Blocks of commands are read as lines, too.
     let inline = text.split('`').skip(1).step_by(2).map(str::to_owned);
     inline.chain(text.lines().map(str::to_owned)).collect()
@@ -26,10 +33,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.expect("it can be read").path()).collect()
 }
 
-/// The name of a file or folder, without its ending.
+fn read(document: &Path) -> String {
+    fs::read_to_string(document).expect("the document is there")
+}
+
 /// Of the tests with real processes.
 const FOLDERS: [&str; 3] = ["alone", "paired", "together"];
 
+/// The name of a file or folder, without its ending.
 fn name(path: &Path) -> &str {
     path.file_stem().and_then(OsStr::to_str).expect("a name in UTF-8")
 }
@@ -38,11 +49,11 @@ fn name(path: &Path) -> &str {
 fn every_test_file_that_is_named_exists() {
     let tests = Path::new(ROOT).join("crates/airtight/tests");
     let mut named = 0;
-    for document in DOCUMENTS {
-        for name in quoted(document).iter().filter(|q| q.ends_with(".rs") && !q.contains([' ', '/'])) {
+    for document in documents() {
+        for name in quoted(&document).iter().filter(|q| q.ends_with(".rs") && !q.contains([' ', '/'])) {
             named += 1;
             let exists = FOLDERS.iter().any(|folder| tests.join(folder).join(name).is_file());
-            assert!(exists, "{document} names {name}, which is not in {}", tests.display());
+            assert!(exists, "{} names {name}, which is not in {}", document.display(), tests.display());
         }
     }
     assert!(named > 5, "the documents name tests");
@@ -88,23 +99,53 @@ fn every_make_target_that_is_named_exists() {
         .filter_map(|line| line.split_once(':').map(|(names, _)| names))
         .flat_map(str::split_whitespace)
         .collect();
-    for document in DOCUMENTS {
-        for command in quoted(document).iter().filter_map(|q| q.strip_prefix("make ")) {
+    let parts = makefile.lines().find_map(|line| line.strip_prefix("PARTS := ")).expect("there are parts");
+    for document in documents() {
+        for command in quoted(&document).iter().filter_map(|q| q.strip_prefix("make ")) {
             let target = command.split_whitespace().next().unwrap_or_default();
-            let is_part = target.starts_with("run-") && makefile.contains("$(PARTS)");
-            assert!(targets.contains(target) || is_part, "{document} names 'make {target}'");
+            let part = target.strip_prefix("run-").map(|part| part.trim_start_matches("local-"));
+            let is_part = part.is_some_and(|part| parts.split_whitespace().any(|name| name == part));
+            assert!(targets.contains(target) || is_part, "{} names 'make {target}'", document.display());
         }
     }
 }
 
 #[test]
+fn every_command_of_tests_finds_some() {
+    let tests = Path::new(ROOT).join("crates/airtight/tests");
+    let mut commands = 0;
+    for document in documents() {
+        let text = read(&document);
+        let words: Vec<&str> =
+            text.split_whitespace().map(|word| word.trim_end_matches(['`', ';', '.', ','])).collect();
+        for command in words.windows(3).filter(|command| command[0] == "--test") {
+            commands += 1;
+            let (folder, wanted) = (tests.join(command[1]), command[2]);
+            assert!(
+                folder.join("main.rs").is_file(),
+                "{} runs tests of '{}'",
+                document.display(),
+                command[1]
+            );
+            let sources = files(&folder).iter().map(|file| read(file)).collect::<String>();
+            let finds = wanted.starts_with('-') || sources.contains(wanted);
+            assert!(finds, "{} looks for tests '{wanted}'", document.display());
+        }
+    }
+    assert!(commands > 0, "the documents run tests");
+}
+
+#[test]
 fn every_link_leads_to_a_file() {
-    for document in DOCUMENTS {
-        let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if !target.starts_with("http") {
-                assert!(Path::new(ROOT).join(target).is_file(), "{document} links to {target}");
-            }
+    for document in documents() {
+        for target in read(&document).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            let exists = || document.with_file_name(file).is_file();
+            assert!(
+                target.starts_with("http") || file.is_empty() || exists(),
+                "{} links to {target}",
+                document.display()
+            );
         }
     }
 }

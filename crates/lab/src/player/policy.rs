@@ -93,7 +93,7 @@ impl Settings {
         let playlist = Policy {
             first_byte: millis(3000),
             total: millis(10_000),
-            late_retries: 120,
+            late_retries: 30,
             retries: 120,
             pause: millis(100),
             longest_pause: millis(500),
