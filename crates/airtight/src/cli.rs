@@ -196,7 +196,11 @@ fn flags(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
     KEYS.iter().filter_map(|k| Some((k.name, given(k.name)?))).collect()
 }
 
-fn settings_file(place: Option<&str>) -> Result<String, SettingError> {
+/// The text of the settings file that is named, or of the usual one, which need not be there.
+///
+/// # Errors
+/// It can't be read.
+pub fn settings_file(place: Option<&str>) -> Result<String, SettingError> {
     let path = place.unwrap_or(DEFAULT_FILE);
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text),

@@ -1,12 +1,14 @@
 //! Settings: one table of keys, looked up in five places, checked before any side effect.
 //!
 //! A value comes from the flag, else the `AIRTIGHT_…` variable, else the variable that the seed
-//! system used, else `airtight.toml`, else the default. A wrong one ends the program with exit
+//! system used, else `airtight.toml`, else the default. Of a system that runs, flags and variables of before count as
+//! well ([`Lasting`]). A wrong one ends the program with exit
 //! code 2 and a sentence that names the key, where it came from, the value and what would be right.
 //! Roles turn [`Settings`] into a config struct of their own; nothing else reads the environment.
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Display, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// One setting: `--name`, `AIRTIGHT_NAME`, `name = …`.
@@ -172,7 +174,17 @@ pub struct Settings {
     file: toml::Table,
     /// Where the file lies.
     place: String,
-    kept: BTreeMap<&'static str, Found>,
+    /// What was given before.
+    before: Lasting,
+}
+
+/// Flags and variables that last until they are given anew. What a settings file says lasts by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// By their keys. They count as if they were given again.
+    pub flags: BTreeMap<String, String>,
+    /// By their names. They count where nothing else is said.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A value and where it comes from.
@@ -196,22 +208,62 @@ impl Settings {
         file: &str,
     ) -> Result<Self, SettingError> {
         let place = place(&flags, &environment).unwrap_or(DEFAULT_FILE).to_owned();
-        let file = file.parse::<toml::Table>().map_err(|e| {
-            let line = e.span().map_or(1, |s| file[..s.start.min(file.len())].lines().count().max(1));
-            SettingError(format!("{place}, line {line}: {}", e.message()))
+        let (command, before) = (command.to_owned(), Lasting::default());
+        Self { command, flags, environment, file: toml::Table::new(), place, before }.with_file(file)
+    }
+
+    fn with_file(self, text: &str) -> Result<Self, SettingError> {
+        let file = text.parse::<toml::Table>().map_err(|e| {
+            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            SettingError(format!("{}, line {line}: {}", self.place, e.message()))
         })?;
-        let (command, kept) = (command.to_owned(), BTreeMap::new());
-        let settings = Self { command, flags, environment, file, place, kept };
+        let settings = Self { file, ..self };
         settings.check_names()?;
         Ok(settings)
     }
 
-    /// These, and where they say nothing what is kept of others in `place`.
+    /// These, after what was given before; `read` gives the text of the settings file that they name together.
+    ///
+    /// # Errors
+    /// Those of `read`, and as [`Settings::new`].
+    pub fn after(
+        &self,
+        before: Lasting,
+        read: impl FnOnce(Option<&str>) -> Result<String, SettingError>,
+    ) -> Result<Self, SettingError> {
+        let alone = Self { before, file: toml::Table::new(), ..self.clone() };
+        let named = alone.find("config", None).map(|found| found.text);
+        let file = read(named.as_deref())?;
+        Self { place: named.unwrap_or_else(|| DEFAULT_FILE.to_owned()), ..alone }.with_file(&file)
+    }
+
+    /// The flags and variables, also those of before, but for the keys in `passing`; `seeds` are variables that the seed
+    /// system used.
+    pub fn lasting(&self, seeds: &[&str], passing: &[&str]) -> Lasting {
+        let mut lasting = self.before.clone();
+        let flags = self.flags.iter().filter(|(key, _)| !passing.contains(key));
+        lasting.flags.extend(flags.map(|(key, text)| ((*key).to_owned(), text.clone())));
+        let lasts = |name: &str| {
+            let key = key_of(name);
+            key.is_some_and(|key| crate::cli::reads(&self.command, &key) && !passing.contains(&&*key))
+        };
+        let variables = self
+            .environment
+            .iter()
+            .filter(|(name, text)| !text.is_empty() && (seeds.contains(&name.as_str()) || lasts(name)));
+        lasting.variables.extend(variables.map(|(name, text)| (name.clone(), text.clone())));
+        lasting
+    }
+
+    /// These with other texts of flags and variables, which `text` gives by their keys and names; none leaves one out.
     #[must_use]
-    pub fn keeping(&self, kept: &BTreeMap<String, String>, place: &str) -> Self {
-        let found = |text: &String, key| Found { text: text.clone(), from: format!("{key} in {place}") };
-        let known = KEYS.iter().filter_map(|key| Some((key.name, found(kept.get(key.name)?, key.name))));
-        Self { kept: known.collect(), ..self.clone() }
+    pub fn with_texts(&self, text: impl Fn(&str, &str) -> Option<String>) -> Self {
+        let flags = self.flags.iter().filter_map(|(key, old)| Some((*key, text(key, old)?))).collect();
+        let of_variable = |name: &String, old: &String| text(key_of(name).as_deref().unwrap_or(name), old);
+        let variables = self.environment.iter();
+        let environment =
+            variables.filter_map(|(name, old)| Some((name.clone(), of_variable(name, old)?))).collect();
+        Self { flags, environment, ..self.clone() }
     }
 
     fn check_names(&self) -> Result<(), SettingError> {
@@ -234,13 +286,8 @@ impl Settings {
             }
         }
         for name in self.environment.keys() {
-            if let Some(key) =
-                name.strip_prefix("AIRTIGHT_").filter(|k| !["HANDOVER", "SUCCEEDS"].contains(k))
-            {
-                let key = key.to_ascii_lowercase().replace('_', "-");
-                if !is_key(&key) {
-                    return Err(SettingError(format!("{name} is no setting: {}", nearest(&key))));
-                }
+            if let Some(key) = key_of(name).filter(|key| !is_key(key)) {
+                return Err(SettingError(format!("{name} is no setting: {}", nearest(&key))));
             }
         }
         Ok(())
@@ -249,12 +296,19 @@ impl Settings {
     fn find(&self, key: &'static str, seed: Option<&str>) -> Option<Found> {
         debug_assert!(is_key(key), "{key} is in the table");
         let flag = || self.flags.get(key).map(|v| Found { text: v.clone(), from: format!("--{key}") });
-        let variable = |name: String| {
-            // A variable that is set to nothing counts as not set, as compose files leave them.
-            let text = self.environment.get(&name).filter(|v| !v.is_empty())?.clone();
-            Some(Found { text, from: name })
+        let again = || {
+            let text = self.before.flags.get(key)?.clone();
+            Some(Found { text, from: format!("--{key}, as it was given before,") })
         };
-        let own = || variable(format!("AIRTIGHT_{}", key.to_ascii_uppercase().replace('-', "_")));
+        let variable = |variables: &BTreeMap<String, String>| {
+            let own = format!("AIRTIGHT_{}", key.to_ascii_uppercase().replace('-', "_"));
+            // A variable that is set to nothing counts as not set, as compose files leave them.
+            let set = |name: &str| {
+                let text = variables.get(name).filter(|v| !v.is_empty())?.clone();
+                Some(Found { text, from: name.to_owned() })
+            };
+            set(&own).or_else(|| set(seed?))
+        };
         let file = || {
             let section = self.file.get(&self.command).and_then(|t| t.get(key));
             let value = section.or_else(|| self.file.get(key))?;
@@ -263,8 +317,8 @@ impl Settings {
             let text = list.unwrap_or_else(|| one(value));
             Some(Found { text, from: format!("{}, {key}", self.place) })
         };
-        let kept = || self.kept.get(key).cloned();
-        flag().or_else(own).or_else(|| seed.and_then(|s| variable(s.to_owned()))).or_else(file).or_else(kept)
+        let now = flag().or_else(again).or_else(|| variable(&self.environment)).or_else(file);
+        now.or_else(|| variable(&self.before.variables))
     }
 
     /// The value of `key` (or of the seed variable `seed`), if one is set.
@@ -335,6 +389,12 @@ impl Settings {
     }
 }
 
+/// The key that a variable sets by its own name, be there such a key or not.
+fn key_of(variable: &str) -> Option<String> {
+    let key = variable.strip_prefix("AIRTIGHT_").filter(|key| !["HANDOVER", "SUCCEEDS"].contains(key))?;
+    Some(key.to_ascii_lowercase().replace('_', "-"))
+}
+
 fn is_key(name: &str) -> bool {
     KEYS.iter().any(|k| k.name == name)
 }
@@ -375,6 +435,39 @@ mod tests {
         assert_eq!(get(settings(&[], &[], file).unwrap()), 4);
         assert_eq!(get(settings(&[], &[], "listen = '5'").unwrap()), 5);
         assert_eq!(get(settings(&[], &[("AIRTIGHT_LISTEN", "")], "").unwrap()), 6);
+    }
+
+    #[test]
+    fn what_was_given_before_counts_as_if_it_were_given_again() {
+        let before = settings(
+            &[("listen", "1"), ("window", "60")],
+            &[("AIRTIGHT_LISTEN", "2"), ("AIRTIGHT_RETENTION", "100"), ("ORIGIN_PORT", "3"), ("HOME", "/")],
+            "retention = 50",
+        );
+        let lasting = before.unwrap().lasting(&["ORIGIN_PORT"], &["window"]);
+        assert_eq!(lasting.flags.keys().collect::<Vec<_>>(), ["listen"]);
+        // An origin reads no retention.
+        assert_eq!(lasting.variables.keys().collect::<Vec<_>>(), ["AIRTIGHT_LISTEN", "ORIGIN_PORT"]);
+        let listen = |flags: &[(&'static str, &str)], lasting: &Lasting, file: &str| {
+            let now = settings(flags, &[("AIRTIGHT_LISTEN", "4")], "").unwrap();
+            let now = now.with_texts(|key, text| (key != "listen" || text != "4").then(|| text.to_owned()));
+            let now = now
+                .after(lasting.clone(), |named| Ok(format!("{file}{}", named.unwrap_or_default())))
+                .unwrap();
+            assert_eq!(now.lasting(&[], &[]).variables, lasting.variables, "they last on");
+            now.get::<u16>("listen", Some("ORIGIN_PORT"), 9).unwrap()
+        };
+        assert_eq!(listen(&[("listen", "5")], &lasting, ""), 5);
+        assert_eq!(listen(&[], &lasting, "listen = 6"), 1);
+        let variables = Lasting { flags: BTreeMap::new(), ..lasting };
+        assert_eq!(listen(&[], &variables, "listen = 6"), 6);
+        assert_eq!(listen(&[], &variables, ""), 2);
+        let elsewhere = Lasting { flags: [("config".to_owned(), "b.toml".to_owned())].into(), ..variables };
+        let now = settings(&[], &[], "listen = 6")
+            .unwrap()
+            .after(elsewhere, |named| Ok(format!("listen = '{}'", named.unwrap())));
+        let error = now.unwrap().get::<u16>("listen", None, 9).unwrap_err().to_string();
+        assert!(error.starts_with("b.toml, listen = 'b.toml' can't be used"), "{error}");
     }
 
     #[test]

@@ -25,7 +25,6 @@ mod supervise;
 mod takeover;
 mod upgrade;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use anyhow::{Context as _, bail};
@@ -39,7 +38,7 @@ use crate::notify::Signs;
 use crate::serve::health::Health;
 use console::Console;
 use fleet::Fleet;
-use folder::Folder;
+use folder::{Folder, Given};
 use lives::Lives;
 use plan::{Part, Ports, System};
 use running::Running;
@@ -52,15 +51,18 @@ use supervise::UNRECORDED;
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let (upgrade, folder) = (settings::upgrade(settings)?, Folder::new(settings::folder(settings)?));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let settings = match upgrade && runtime.block_on(async { takeover::runs(&folder) })? {
-        true => settings::keeping(settings, &folder)?,
+    let settings = match upgrade {
+        true => {
+            let runs = runtime.block_on(async { takeover::runs(&folder) })?;
+            settings::upgrading(settings, &folder, runs)?
+        }
         false => settings.clone(),
     };
     let json = settings.opt::<String>("log-format", None)?.as_deref() == Some("json");
     let (system, wanted) = settings::read(&settings)?;
-    let lasting = settings::lasting(&settings, &system);
+    let given = settings::given(&settings, &system)?;
     let console = Console::start(json).context("cannot start the console")?;
-    let outcome = runtime.block_on(up(&system, &wanted, lasting, upgrade, &console));
+    let outcome = runtime.block_on(up(&system, &wanted, given, upgrade, &console));
     drop(runtime);
     console.finish();
     outcome
@@ -69,7 +71,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn up(
     system: &System,
     wanted: &Ports,
-    lasting: BTreeMap<String, String>,
+    given: Given,
     upgrade: bool,
     console: &Console,
 ) -> anyhow::Result<()> {
@@ -84,11 +86,14 @@ async fn up(
     if prepared.is_fresh() {
         folder.make(plan::folders(system))?;
     }
-    let record = Record { ports: prepared.ports.clone(), lasting };
+    if !upgrade && !prepared.is_fresh() {
+        takeover::check_given(&folder, &given)?;
+    }
+    let record = Record { ports: prepared.ports.clone(), given };
     let recorded = folder.write_up(&record.ports);
     // What runs is supervised even by one that can't record itself.
     let recorded = if prepared.is_fresh() { Ok(recorded?) } else { recorded };
-    let recorded = recorded.and_then(|()| folder.write_settings(&record.lasting));
+    let recorded = recorded.and_then(|()| folder.write_given(&record.given));
     let record = keep_on_record(&folder, record, recorded, console);
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
@@ -132,7 +137,12 @@ async fn lock(
     upgrade: bool,
 ) -> anyhow::Result<folder::Lock> {
     match folder.lock()? {
-        Some(lock) => Ok(lock),
+        Some(lock) => {
+            if upgrade {
+                takeover::check_upgrade(system, wanted, folder).await?;
+            }
+            Ok(lock)
+        }
         None if upgrade => {
             takeover::check_upgrade(system, wanted, folder).await?;
             down::relieve_supervisor(folder).await
@@ -161,14 +171,13 @@ async fn let_go(folder: Folder, processes: Vec<folder::Living>) {
 /// What a supervisor leaves to the next one.
 struct Record {
     ports: Ports,
-    /// What an upgrade is to keep.
-    lasting: BTreeMap<String, String>,
+    given: Given,
 }
 
 impl Record {
     fn write(&self, folder: &Folder) -> anyhow::Result<()> {
         folder.write_up(&self.ports)?;
-        folder.write_settings(&self.lasting)
+        folder.write_given(&self.given)
     }
 }
 

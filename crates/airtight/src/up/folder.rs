@@ -4,7 +4,6 @@
 //! leaves one unknown. Records are believed only if the process named there still runs. On a full disk they are links,
 //! see [`whole`].
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Part, Ports};
 use crate::child::process::{Handle, Process};
-use crate::config::SettingError;
+use crate::config::{Lasting, SettingError};
 use crate::whole;
 
 /// Longest path of a unix socket (unix(7)), without the closing zero.
@@ -41,6 +40,16 @@ pub struct Up {
     pub process: Process,
     /// The ports in use, so that a port chosen by the system stays the same.
     pub ports: Vec<(String, u16)>,
+}
+
+/// What a system was given, for upgrades.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Where it was begun: relative paths start there.
+    pub folder: PathBuf,
+    /// How.
+    #[serde(flatten)]
+    pub settings: Lasting,
 }
 
 /// What follows the name of a part in the record of a process that is to leave.
@@ -265,27 +274,28 @@ impl Folder {
             .map_err(|error| self.unusable(&path, "written", &error).into())
     }
 
-    /// Records what an upgrade is to keep; where that fails, nothing is on record.
+    /// Records what the system was given; where that fails, nothing is on record.
     ///
     /// # Errors
     /// A [`SettingError`] if the folder can't be written.
-    pub fn write_settings(&self, settings: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    pub fn write_given(&self, given: &Given) -> anyhow::Result<()> {
         // What is on record already needs no room.
-        if self.read_settings().is_ok_and(|recorded| recorded == *settings) {
+        if self.read_given().is_ok_and(|recorded| recorded == *given) {
             return Ok(());
         }
         let path = self.settings();
-        // An upgrade that asks is better than one that goes back to what was before.
-        let _ = fs::remove_file(&path);
-        whole::write(&path, &serde_json::to_vec_pretty(settings)?)
-            .map_err(|error| self.unusable(&path, "written", &error).into())
+        whole::write(&path, &serde_json::to_vec_pretty(given)?).map_err(|error| {
+            // An upgrade that asks is better than one that goes back to what was before.
+            let _ = fs::remove_file(&path);
+            self.unusable(&path, "written", &error).into()
+        })
     }
 
-    /// What an upgrade is to keep.
+    /// What the system was given.
     ///
     /// # Errors
     /// The file's.
-    pub fn read_settings(&self) -> io::Result<BTreeMap<String, String>> {
+    pub fn read_given(&self) -> io::Result<Given> {
         Ok(serde_json::from_slice(&fs::read(self.settings())?)?)
     }
 
@@ -325,7 +335,7 @@ impl Folder {
         self.path.join("up.json")
     }
 
-    /// Where it is recorded what an upgrade is to keep.
+    /// Where it is recorded what the system was given.
     pub fn settings(&self) -> PathBuf {
         self.path.join("settings.json")
     }
@@ -464,14 +474,15 @@ mod tests {
     fn what_an_upgrade_keeps_is_what_was_recorded_last() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::new(temporary.path());
-        folder.read_settings().unwrap_err();
+        folder.read_given().unwrap_err();
         for window in ["30", "60", "60"] {
-            let settings = BTreeMap::from([("window".to_owned(), window.to_owned())]);
-            folder.write_settings(&settings).unwrap();
-            assert_eq!(folder.read_settings().unwrap(), settings);
+            let flags = [("window".to_owned(), window.to_owned())].into();
+            let given = Given { folder: "/".into(), settings: Lasting { flags, ..Lasting::default() } };
+            folder.write_given(&given).unwrap();
+            assert_eq!(folder.read_given().unwrap(), given);
         }
         folder.forget_up();
-        folder.read_settings().unwrap_err();
+        folder.read_given().unwrap_err();
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use airtight_media::id::SignalName;
+use anyhow::{Context as _, bail};
 
-use super::folder::Folder;
+use super::folder::{Folder, Given};
 use super::plan::{ORDER, Part, Ports, System};
 use crate::cli;
 use crate::config::{SettingError, Settings};
@@ -20,8 +21,14 @@ const DEFAULT_INPUT: &str = "./input";
 /// Settings that the parts read, too, and that a flag or the section `[up]` may have set.
 const FORWARDED: [&[&str]; 4] = [cli::EVERYWHERE, cli::ENCODING, cli::KEEPING, &["pathways"]];
 
-/// Settings of the system itself.
-const OWN: [&str; 4] = ["signal", "host", "only", "via"];
+/// Settings that an upgrade does not repeat.
+const PASSING: [&str; 2] = ["upgrade", ORDER];
+
+/// The variable of the seed system that names the input.
+const INPUT: &str = "INPUT_STREAM_PATH";
+
+/// Files that settings name, and those of these that may be looked for elsewhere.
+const PATHS: [&str; 4] = ["input", INPUT, "config", "ffmpeg"];
 
 /// The folder of the system.
 ///
@@ -61,7 +68,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     let mut forwarded = BTreeMap::new();
     for key in FORWARDED.into_iter().flatten() {
         if let Some(value) = settings.opt::<String>(key, None)? {
-            forwarded.insert(*key, if is_path(key, &value) { from_anywhere(value) } else { value });
+            forwarded.insert(*key, value);
         }
     }
     let mut ports = Ports::new();
@@ -72,7 +79,7 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
         }
     }
     let system = System {
-        input: from_anywhere(source(asked_input(settings)?, Path::new(DEFAULT_INPUT), &signal)),
+        input: source(asked_input(settings)?, Path::new(DEFAULT_INPUT), &signal),
         folder: folder(settings)?,
         host: settings.get("host", None, IpAddr::V4(Ipv4Addr::LOCALHOST))?,
         signal,
@@ -84,46 +91,61 @@ pub fn read(settings: &Settings) -> Result<(System, Ports), SettingError> {
     Ok((system, ports))
 }
 
-/// What an upgrade keeps if nobody asks for something else: whatever was set, and what is on the air.
-pub fn lasting(settings: &Settings, system: &System) -> BTreeMap<String, String> {
-    let ports = Part::ALL.into_iter().filter_map(Part::port).map(|port| (port.key, Some(port.seed)));
-    let own = OWN.into_iter().map(|key| (key, None)).chain(ports);
-    let own = own.filter_map(|(key, seed)| Some((key, settings.opt::<String>(key, seed).ok()??)));
-    let forwarded = system.forwarded.iter().map(|(key, value)| (*key, value.clone()));
-    let all = own.chain(forwarded.filter(|(key, _)| *key != ORDER)).chain([("input", system.input.clone())]);
-    all.map(|(key, value)| (key.to_owned(), value)).collect()
+/// What lasts of the settings of a system until it is given anew.
+///
+/// # Errors
+/// The present folder is gone.
+pub fn given(settings: &Settings, system: &System) -> anyhow::Result<Given> {
+    let ports = Part::ALL.into_iter().filter_map(Part::port).map(|port| port.seed);
+    let mut lasting = settings.lasting(&ports.chain([INPUT]).collect::<Vec<_>>(), &PASSING);
+    // What was found goes on the air again, whatever is there by then.
+    if system.parts.iter().any(|part| part.encodes()) && asked_input(settings)?.is_none() {
+        lasting.variables.insert(INPUT.to_owned(), system.input.clone());
+    }
+    let folder = std::env::current_dir().context("the present folder can't be named")?;
+    Ok(Given { folder, settings: lasting })
 }
 
-/// These for an upgrade of the system of a folder, which runs: what they do not say is as it was.
+/// These for an upgrade of the system of a folder: what they do not say is as it was. From here on the present folder is
+/// the one in which the system was begun.
 ///
 /// # Errors
 /// An input that nobody tells.
-pub fn keeping(settings: &Settings, folder: &Folder) -> Result<Settings, SettingError> {
+pub fn upgrading(settings: &Settings, folder: &Folder, runs: bool) -> anyhow::Result<Settings> {
     let place = folder.settings();
-    match folder.read_settings() {
-        Ok(kept) => Ok(settings.keeping(&kept, &place.display().to_string())),
-        Err(_) if asked_input(settings)?.is_some() => Ok(settings.clone()),
-        Err(error) => Err(SettingError::new(format!(
+    let given = match folder.read_given() {
+        Ok(given) => given,
+        Err(_) if !runs || asked_input(settings)?.is_some() => return Ok(settings.clone()),
+        Err(error) => bail!(SettingError::new(format!(
             "{}, which tells what is on the air, can't be read: {error}; give --input, and every other setting that the \
              running system was given",
             place.display()
         ))),
-    }
+    };
+    let here = std::env::current_dir().context("the present folder can't be named")?;
+    let settings = if given.folder == here { settings.clone() } else { from(&here, settings) };
+    std::env::set_current_dir(&given.folder).map_err(|error| {
+        SettingError::new(format!(
+            "the folder {}, in which the system was begun, can't be entered: {error}; make it anew, or end the system \
+             with `airtight down` first",
+            given.folder.display()
+        ))
+    })?;
+    Ok(settings.after(given.settings, cli::settings_file)?)
 }
 
-/// Whether the value of a forwarded setting is the path of a file; an ffmpeg without a slash is looked for elsewhere.
-fn is_path(key: &str, value: &str) -> bool {
-    key == "config" || key == "ffmpeg" && value.contains('/')
-}
-
-/// A file or folder that is there, as it is called from any folder.
-fn from_anywhere(path: String) -> String {
-    let absolute = std::path::absolute(&path).ok().filter(|absolute| absolute.exists());
-    absolute.map_or(path, |absolute| absolute.display().to_string())
+/// These as they are to be read in another folder than `here`; the folder of the system is named as it was before.
+fn from(here: &Path, settings: &Settings) -> Settings {
+    settings.with_texts(|key, text| match key {
+        "run-dir" => None,
+        "ffmpeg" if !text.contains('/') => Some(text.to_owned()),
+        _ if PATHS.contains(&key) && here.join(text).exists() => Some(here.join(text).display().to_string()),
+        _ => Some(text.to_owned()),
+    })
 }
 
 fn asked_input(settings: &Settings) -> Result<Option<String>, SettingError> {
-    settings.opt("input", Some("INPUT_STREAM_PATH"))
+    settings.opt("input", Some(INPUT))
 }
 
 /// The number of a port; 0 leaves the choice to the machine.
@@ -212,36 +234,31 @@ mod tests {
 
     #[test]
     fn an_upgrade_keeps_what_nobody_asks_for_anew() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::new(temporary.path());
-        folder.create().unwrap();
-        let film = temporary.path().join("a film.mp4").display().to_string();
-        std::fs::write(&film, "").unwrap();
         let flags = [
-            ("input", film.as_str()),
             ("signal", "sport"),
             ("segment", "4000"),
             ("new-era", "30"),
             ("pathways", ""),
-            ("log-format", "json"),
             ("only", "worker-a,origin1"),
             ("via", "server1=9081"),
         ];
         let before = settings(&flags, &[("ORIGIN_PORT", "0"), ("AIRTIGHT_WINDOW", "60")]);
         let (system, ports) = read(&before).unwrap();
-        folder.write_settings(&lasting(&before, &system)).unwrap();
-        let upgrade = |flags| keeping(&settings(flags, &[]), &folder).unwrap();
+        assert_eq!(system.input, "testsrc", "it was found");
+        let given = given(&before, &system).unwrap();
+        let upgrade =
+            |flags| settings(flags, &[]).after(given.settings.clone(), |_| Ok(String::new())).unwrap();
         let kept = upgrade(&[]);
         let (after, same) = read(&kept).unwrap();
         assert_eq!(same, ports);
         let mut expected = system.clone();
         expected.forwarded.remove(ORDER).expect("an era is announced once");
         assert_eq!(after, expected);
-        assert_eq!(lasting(&kept, &after), lasting(&before, &system), "and it is kept again");
-        let (after, _) = read(&upgrade(&[("input", "testsrc"), ("segment", "3000")])).unwrap();
+        assert_eq!(super::given(&kept, &after).unwrap(), given, "and it is kept again");
+        let (after, _) = read(&upgrade(&[("input", "a.mp4"), ("segment", "3000")])).unwrap();
         assert_eq!(
             (after.input.as_str(), after.segment.as_secs(), after.signal.as_str()),
-            ("testsrc", 3, "sport")
+            ("a.mp4", 3, "sport")
         );
     }
 
@@ -253,20 +270,42 @@ mod tests {
             if let Some(text) = unreadable {
                 std::fs::write(folder.settings(), text).unwrap();
             }
-            let error = keeping(&settings(&[], &[]), &folder).unwrap_err().to_string();
+            let upgrade = |flags, variables, runs| upgrading(&settings(flags, variables), &folder, runs);
+            let error = upgrade(&[], &[], true).unwrap_err().to_string();
             let told = "settings.json, which tells what is on the air, can't be read: ";
             assert!(error.contains(told) && error.contains("; give --input, and every other"), "{error}");
-            keeping(&settings(&[("input", "a.mp4")], &[]), &folder).unwrap();
-            keeping(&settings(&[], &[("INPUT_STREAM_PATH", "a.mp4")]), &folder).unwrap();
+            upgrade(&[("input", "a.mp4")], &[], true).unwrap();
+            upgrade(&[], &[("INPUT_STREAM_PATH", "a.mp4")], true).unwrap();
+            upgrade(&[], &[], false).expect("nothing runs: it is a start");
         }
     }
 
     #[test]
     fn what_is_named_from_a_folder_is_found_from_any_other() {
-        let here = std::env::current_dir().unwrap().display().to_string();
-        assert_eq!(from_anywhere("src".to_owned()), format!("{here}/src"));
-        assert_eq!(from_anywhere("testsrc".to_owned()), "testsrc");
-        assert!(is_path("config", "a.toml") && is_path("ffmpeg", "./ffmpeg") && !is_path("ffmpeg", "ffmpeg"));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.mp4"), "").unwrap();
+        let flags = [
+            ("input", "a.mp4"),
+            ("config", "a.mp4"),
+            ("ffmpeg", "a.mp4"),
+            ("signal", "a.mp4"),
+            ("run-dir", "a.mp4"),
+        ];
+        let variables =
+            [("INPUT_STREAM_PATH", "a.mp4"), ("AIRTIGHT_INPUT", "b.mp4"), ("AIRTIGHT_RUN_DIR", "c")];
+        let lasting = from(folder.path(), &settings(&flags, &variables)).lasting(&[INPUT], &[]);
+        let absolute = folder.path().join("a.mp4").display().to_string();
+        let texts =
+            |pairs: [(&str, &str); 4]| pairs.map(|(key, text)| (key.to_owned(), text.to_owned())).into();
+        assert_eq!(
+            lasting.flags,
+            texts([("input", &absolute), ("config", &absolute), ("ffmpeg", "a.mp4"), ("signal", "a.mp4")])
+        );
+        let variables = [(INPUT, absolute.as_str()), ("AIRTIGHT_INPUT", "b.mp4")];
+        assert_eq!(
+            lasting.variables,
+            variables.map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+        );
     }
 
     #[test]

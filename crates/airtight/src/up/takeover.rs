@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::console::Console;
 use super::event::Event;
-use super::folder::{Folder, Living};
+use super::folder::{Folder, Given, Living};
 use super::lives::Lives;
 use super::plan::{self, Part, Ports, System};
 use super::running::Running;
@@ -110,12 +110,31 @@ pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> 
     Ok(())
 }
 
-/// Whether anything of the system of a folder runs.
+/// Whether anything of the system of a folder runs, be it its supervisor alone.
 ///
 /// # Errors
 /// If that can't be seen.
 pub fn runs(folder: &Folder) -> anyhow::Result<bool> {
-    Ok(!living(folder)?.1.is_empty())
+    Ok(folder.exists() && (folder.lock()?.is_none() || !folder.living()?.is_empty()))
+}
+
+/// Checks that a system of which something runs was given the same.
+///
+/// # Errors
+/// A [`SettingError`] that names what differs.
+pub fn check_given(folder: &Folder, given: &Given) -> Result<(), SettingError> {
+    // What is not on record was told by the parts that run.
+    let Ok(before) = folder.read_given() else { return Ok(()) };
+    let all = |given: &Given| {
+        let flags = given.settings.flags.iter().map(|(key, text)| format!("--{key}={text}"));
+        flags
+            .chain(given.settings.variables.iter().map(|(name, text)| format!("{name}={text}")))
+            .collect::<Vec<_>>()
+    };
+    match difference(&all(&before), &all(given)) {
+        None => Ok(()),
+        Some(other) => Err(other_settings(format_args!("it was given {other}"))),
+    }
 }
 
 /// What runs: processes that are to leave, and the parts.

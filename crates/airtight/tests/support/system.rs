@@ -68,7 +68,7 @@ pub const SERVERS: [&str; 4] = ["server1", "server2", "origin1", "origin2"];
 pub const TRACKS: [&str; 3] = ["720p", "360p", "audio"];
 
 /// The flags that leave the choice of a port to the machine when they are 0.
-const PORTS: [&str; 5] =
+pub const PORTS: [&str; 5] =
     ["--reporter-port", "--server-one-port", "--server-two-port", "--origin-port", "--origin-two-port"];
 
 /// A process by pid and start time.
@@ -187,9 +187,16 @@ impl System {
 
     /// The same, with these flags alone: all else is as it was.
     pub fn upgrade_as(&mut self, flags: &[&str]) {
+        let folder = self.folder.path().to_path_buf();
+        self.upgrade_from(&folder, flags);
+    }
+
+    /// The same, typed in any folder.
+    pub fn upgrade_from(&mut self, folder: &Path, flags: &[&str]) {
         let before = self.up.take();
         let shown = File::create(self.shown_file()).unwrap();
-        self.spawn(&[&["up", "--upgrade"], flags].concat(), || (Stdio::null(), shown.into()));
+        let args = [&["up", "--upgrade"], flags].concat();
+        self.spawn(airtight_in(folder, &args), || (Stdio::null(), shown.into()));
         self.wait_for_record();
         if let Some(mut before) = before {
             wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
@@ -227,13 +234,12 @@ impl System {
         let mut args = vec!["up", "--only", &only];
         args.extend(PORTS.iter().flat_map(|flag| [*flag, "0"]));
         args.extend(self.flags.iter().chain(flags));
-        self.spawn(&args, terminal);
+        self.spawn(airtight_in(self.folder.path(), &args), terminal);
     }
 
-    fn spawn(&mut self, args: &[&str], terminal: impl FnOnce() -> (Stdio, Stdio)) {
+    fn spawn(&mut self, mut up: Command, terminal: impl FnOnce() -> (Stdio, Stdio)) {
         let (stdout, stderr) = terminal();
         // A group of its own, as a terminal gives it.
-        let mut up = airtight_in(self.folder.path(), args);
         let up = up.process_group(0).stdout(stdout).stderr(stderr).spawn().unwrap();
         self.up = Some(up);
     }
@@ -268,7 +274,8 @@ impl System {
         }
     }
 
-    fn run_dir(&self) -> PathBuf {
+    /// Where the system keeps what it needs.
+    pub fn run_dir(&self) -> PathBuf {
         self.folder.path().join(".airtight")
     }
 

@@ -1,8 +1,13 @@
-//! `airtight up --upgrade` alone goes on with all that the system was given, whoever of it still runs.
+//! `airtight up --upgrade` alone goes on with all that the system was given, whoever of it still runs. What can't be
+//! changed is refused.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use crate::support::{ON_THE_AIR, system::System, within};
+use crate::support::{
+    ON_THE_AIR,
+    system::{self, System},
+    within,
+};
 
 const PARTS: [&str; 4] = ["worker-a", "discovery", "server1", "origin1"];
 const GIVEN: [&str; 6] = [
@@ -30,7 +35,9 @@ fn an_upgrade_keeps_what_it_was_given() {
         "{}",
         given[0]
     );
-    system.upgrade();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run_dir = system.run_dir().display().to_string();
+    system.upgrade_from(elsewhere.path(), &["--run-dir", &run_dir]);
     assert_eq!(lines(&system), given);
 
     // Nobody is left who encodes, and nobody who supervises.
@@ -54,4 +61,33 @@ fn an_upgrade_keeps_what_it_was_given() {
     system.upgrade();
     assert_eq!(system.port("origin1"), port);
     within(ON_THE_AIR, "the event is over", || system.process("worker-a").is_none().then_some(()));
+}
+
+/// What is said of a command that is refused.
+fn refused(system: &System, args: &[&str]) -> String {
+    let refused = system.run(args);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    said
+}
+
+#[test]
+fn other_addresses_and_other_settings_are_refused_without_a_supervisor_too() {
+    let mut system = System::start();
+    let (pids, port) = (system.pids(), system.port("reporter"));
+    let other = ["up", "--upgrade", "--reporter-port", "1"];
+    let expected = format!("reporter listens on 127.0.0.1:{port}, not on 127.0.0.1:1; ");
+    let said = refused(&system, &other);
+    assert!(said.contains(&expected), "{said}");
+    system.kill_supervisor();
+    let said = refused(&system, &other);
+    assert!(said.contains(&expected), "{said}");
+    // Neither of the two parts reads it, but one that is started later may.
+    let ports = system::PORTS.iter().flat_map(|flag| [*flag, "0"]);
+    let given: Vec<_> =
+        ["up", "--only", "discovery,reporter", "--window", "60"].into_iter().chain(ports).collect();
+    let said = refused(&system, &given);
+    assert!(said.contains("what runs already has other settings: it was given no --window=60; "), "{said}");
+    system.supervise();
+    assert_eq!(system.pids(), pids, "nothing was changed");
 }

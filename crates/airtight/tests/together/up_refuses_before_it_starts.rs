@@ -45,14 +45,12 @@ fn a_folder_without_media_that_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("films")).unwrap();
     fs::write(folder.path().join("films/notes.txt"), "words").unwrap();
-    let expected = format!(
-        "airtight: input = '{}' can't be used: the folder holds no media file; expected one of mp4, ",
-        folder.path().join("films").display()
-    );
+    let expected =
+        "airtight: input = 'films' can't be used: the folder holds no media file; expected one of mp4, ";
     for (flags, variables) in [(&["--input", "films"][..], &[][..]), (&[], &[("INPUT_STREAM_PATH", "films")])]
     {
         let said = refused(folder.path(), flags, variables);
-        assert!(said.starts_with(&expected), "{said}");
+        assert!(said.starts_with(expected), "{said}");
     }
 }
 
@@ -65,8 +63,5 @@ fn a_setting_of_any_part_that_is_out_of_its_range() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.toml"), "[packager]\nretention-bytes = 1\n").unwrap();
     let said = refused(folder.path(), &["--config", "a.toml"], &[]);
-    assert!(
-        said.starts_with("airtight: ") && said.contains("a.toml, retention-bytes = '1' can't be used: "),
-        "{said}"
-    );
+    assert!(said.starts_with("airtight: a.toml, retention-bytes = '1' can't be used: "), "{said}");
 }
