@@ -136,17 +136,12 @@ async fn lock(
     folder: &Folder,
     upgrade: bool,
 ) -> anyhow::Result<folder::Lock> {
+    if upgrade {
+        takeover::check_upgrade(system, wanted, folder).await?;
+    }
     match folder.lock()? {
-        Some(lock) => {
-            if upgrade {
-                takeover::check_upgrade(system, wanted, folder).await?;
-            }
-            Ok(lock)
-        }
-        None if upgrade => {
-            takeover::check_upgrade(system, wanted, folder).await?;
-            down::relieve_supervisor(folder).await
-        }
+        Some(lock) => Ok(lock),
+        None if upgrade => down::relieve_supervisor(folder).await,
         None => bail!(supervised_already(folder)),
     }
 }

@@ -27,7 +27,7 @@ const PASSING: [&str; 2] = ["upgrade", ORDER];
 /// The variable of the seed system that names the input.
 const INPUT: &str = "INPUT_STREAM_PATH";
 
-/// Files that settings name, and those of these that may be looked for elsewhere.
+/// Settings, and the one variable of the seed system, that name a file.
 const PATHS: [&str; 4] = ["input", INPUT, "config", "ffmpeg"];
 
 /// The folder of the system.
