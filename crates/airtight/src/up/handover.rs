@@ -16,7 +16,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -36,6 +36,9 @@ const MOST: usize = 8;
 
 /// How long the other side may take: it only has to wake up.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two tries to reach a part that has only begun.
+const KNOCK: Duration = Duration::from_millis(10);
 
 /// For a part to hold all that viewers have, while another process still serves them.
 const SUCCESSION: Duration = Duration::from_secs(20);
@@ -162,28 +165,45 @@ async fn give(stream: &UnixStream, sockets: &[OwnedFd]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the part behind a unix socket for its listening sockets, in the order it was given them.
+/// Asks the part behind a unix socket for its listening sockets, in the order it was given them. One that has only
+/// begun is waited for.
 ///
 /// # Errors
-/// If nobody listens there, if it does not answer within two seconds (a stopped process), or if it
+/// If nobody listens there for two seconds, if it does not answer in that time (a stopped process), or if it
 /// belongs to another user.
 pub async fn ask(path: &Path) -> anyhow::Result<Vec<TcpListener>> {
-    tokio::time::timeout(PATIENCE, take(path))
-        .await
-        .context("no answer")
-        .flatten()
-        .with_context(|| format!("no listening sockets from {}", path.display()))
+    let mut refused = None;
+    let asked = async { take(&knock(path, &mut refused).await).await };
+    let answer = tokio::time::timeout(PATIENCE, asked).await;
+    let answer = answer.unwrap_or_else(|_| match refused {
+        Some(refused) => Err(refused.into()),
+        None => Err(anyhow!("no answer")),
+    });
+    answer.with_context(|| format!("no listening sockets from {}", path.display()))
 }
 
-async fn take(path: &Path) -> anyhow::Result<Vec<TcpListener>> {
-    let stream = UnixStream::connect(path).await?;
-    check_peer(&stream)?;
+/// Connects as soon as somebody listens there; says why not yet.
+async fn knock(path: &Path, refused: &mut Option<io::Error>) -> UnixStream {
+    loop {
+        match UnixStream::connect(path).await {
+            Ok(stream) => {
+                *refused = None;
+                return stream;
+            }
+            Err(error) => *refused = Some(error),
+        }
+        tokio::time::sleep(KNOCK).await;
+    }
+}
+
+async fn take(stream: &UnixStream) -> anyhow::Result<Vec<TcpListener>> {
+    check_peer(stream)?;
     let mut count = [0_u8];
     let receive = || {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
         let mut rights = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [IoSliceMut::new(&mut count)];
-        let got = rustix::net::recvmsg(&stream, &mut bytes, &mut rights, RecvFlags::CMSG_CLOEXEC)?;
+        let got = rustix::net::recvmsg(stream, &mut bytes, &mut rights, RecvFlags::CMSG_CLOEXEC)?;
         if got.bytes == 0 || got.flags.contains(ReturnFlags::CTRUNC) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -269,6 +289,28 @@ mod tests {
         let path = folder.path().join("part.sock");
         let _offer = offer_at(&path, &listeners(1)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_has_only_begun_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.sock");
+        // What a process before it left.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let asking = tokio::spawn({
+            let path = path.clone();
+            async move { ask(&path).await }
+        });
+        tokio::time::sleep(KNOCK * 5).await;
+        let _offer = offer_at(&path, &listeners(1)).unwrap();
+        assert_eq!(asking.await.unwrap().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_not_there_is_said_to_be_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = ask(&folder.path().join("part.sock")).await.unwrap_err();
+        assert!(format!("{error:#}").contains("part.sock: No such file"), "{error:#}");
     }
 
     #[tokio::test]

@@ -221,6 +221,11 @@ pub fn arguments(
     args.0
 }
 
+/// Where a part listens that was started with these arguments.
+pub fn listens(arguments: &[String]) -> Option<SocketAddr> {
+    arguments.iter().find_map(|argument| argument.strip_prefix("--listen=")?.parse().ok())
+}
+
 /// A setting that orders something of the first process of a part: one that is started again must not change the
 /// tracks of the event once more.
 pub const ORDER: &str = "new-era";
@@ -352,6 +357,15 @@ mod tests {
             _ => false,
         };
         assert_eq!(arguments(&system, &ports, part, reads).join(" "), expected);
+    }
+
+    #[test]
+    fn where_a_part_listens_is_among_its_arguments() {
+        let (system, ports) = system();
+        for part in Part::ALL {
+            let address = ports.get(&part).map(|&port| SocketAddr::new(system.host, port));
+            assert_eq!(listens(&arguments(&system, &ports, part, |_, _| true)), address, "{part}");
+        }
     }
 
     #[test]

@@ -97,13 +97,15 @@ pub async fn prepare(
 /// # Errors
 /// A [`SettingError`] if a part runs that is not asked for, or listens elsewhere.
 pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> anyhow::Result<()> {
-    for part in known(system, living(folder)?.1)?.into_keys() {
+    for (part, handle) in known(system, living(folder)?.1)? {
         let Some(address) = address(system, wanted, part).filter(|address| address.port() != 0) else {
             continue;
         };
-        let sockets = handover::ask(&folder.socket(part)).await.unwrap_or_default();
-        let listens = sockets.first().map(TcpListener::local_addr).transpose()?;
-        if let Some(other) = listens.filter(|listens| *listens != address) {
+        // One that has only begun, or stands still, gives no sockets and can't be asked.
+        let running = command_line(part, &handle).await?;
+        if let Some(other) =
+            running.and_then(|line| plan::listens(&line)).filter(|listens| *listens != address)
+        {
             bail!(other_settings(format_args!("{part} listens on {other}, not on {address}")));
         }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::support::{
-    airtight, eventually,
+    ENDS_LATE, airtight, eventually, finished, finished_within,
     stillness::{self, Outcome},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,7 +57,7 @@ fn a_cell_passes_while_its_guard_is_there_and_misses_once_it_is_broken() {
         fs::write(&ffmpeg, LATE).unwrap();
         fs::set_permissions(&ffmpeg, fs::Permissions::from_mode(0o755)).unwrap();
         let args = ["--only", "kill@worker-a,kill@workers", "--window", "12", "--report", "report"];
-        let output = drill(folder.path(), &args).env("AIRTIGHT_FFMPEG", &ffmpeg).output().unwrap();
+        let output = finished_within(ENDS_LATE, drill(folder.path(), &args).env("AIRTIGHT_FFMPEG", &ffmpeg));
         let text = String::from_utf8_lossy(&output.stdout);
         let mut faults = Vec::new();
         if output.status.code() != Some(1) {
@@ -108,7 +108,7 @@ fn ctrl_c_leaves_nothing() {
 
 fn refused(args: &[&str], expected: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let output = drill(folder.path(), args).output().unwrap();
+    let output = finished(&mut drill(folder.path(), args));
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.starts_with(&format!("airtight: {expected}")) && said.lines().count() == 1, "{said}");

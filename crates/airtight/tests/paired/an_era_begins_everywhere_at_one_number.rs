@@ -61,7 +61,7 @@ impl System {
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", &source, "-f", "lavfi", "-i", "sine=440:d=3"]);
         ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast"]).arg(&path);
-        assert!(ffmpeg.status().unwrap().success());
+        media::make(&mut ffmpeg);
         path
     }
 

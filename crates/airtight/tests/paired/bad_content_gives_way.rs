@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::support::{
-    Role,
+    Role, finished,
     hls::Playlist,
     media::{self, FRAME_RATE},
     record::Recording,
@@ -78,7 +78,7 @@ fn input(path: &Path, picture: &str, sound: &str) {
         "-c:a",
         "pcm_s16le",
     ]);
-    assert!(ffmpeg.arg(path).status().unwrap().success());
+    media::make(ffmpeg.arg(path));
 }
 
 /// A packager, an origin, and two encoders of which `a` has the bad input.
@@ -209,7 +209,7 @@ fn faults_of_a_picture(what: &str, filters: fn(&str) -> String) -> Vec<String> {
 fn silent(file: &Path) -> Vec<bool> {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(file).args(["-ac", "1", "-f", "s16le", "-"]);
-    let bytes = ffmpeg.output().unwrap().stdout;
+    let bytes = finished(&mut ffmpeg).stdout;
     let quiet =
         |tenth: &[u8]| tenth.chunks_exact(2).all(|b| i16::from_le_bytes([b[0], b[1]]).unsigned_abs() < 64);
     bytes.chunks_exact(9600).map(quiet).collect()

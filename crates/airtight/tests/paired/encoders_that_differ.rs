@@ -5,7 +5,7 @@
 
 use std::{path::Path, process::Command, thread, time::Duration};
 
-use crate::support::{Role, http, text, within};
+use crate::support::{Role, http, media, text, within};
 
 /// For encoders to start and show ten numbers.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ fn input(path: &Path, late: u32) {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-filter_complex", &graph, "-map", "[v]", "-t", &LENGTH.to_string()]);
     ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-qp", "0"]);
-    assert!(ffmpeg.arg(path).status().unwrap().success());
+    media::make(ffmpeg.arg(path));
 }
 
 /// What a server says of the parity of its two encoders now.

@@ -129,7 +129,7 @@ impl Row {
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-filter_complex", &graph, "-map", "[v]", "-map", "[a]"]);
         ffmpeg.args(["-c:v", "libx264", "-preset", "veryfast", "-fps_mode", "passthrough"]).arg(path);
-        assert!(ffmpeg.status().unwrap().success());
+        media::make(&mut ffmpeg);
     }
 }
 

@@ -13,3 +13,4 @@ mod bad_content_gives_way;
 mod encoders_that_differ;
 mod every_rate_and_codec_joins;
 mod registry_loss_is_mended_within_two_seconds;
+mod slow_sink_delays_nobody;

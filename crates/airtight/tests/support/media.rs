@@ -6,6 +6,8 @@ use std::{fs, path::Path, process::Command};
 
 use tempfile::NamedTempFile;
 
+use super::finished;
+
 /// Cells of a frame code.
 const CELLS: usize = 16;
 
@@ -26,18 +28,24 @@ pub fn file<'a>(init: &[u8], segments: impl IntoIterator<Item = &'a [u8]>) -> Na
     file
 }
 
+/// Has ffmpeg make a file.
+pub fn make(ffmpeg: &mut Command) {
+    let output = finished(ffmpeg);
+    assert!(output.status.success(), "{ffmpeg:?}: {output:?}");
+}
+
 /// What ffmpeg has to say while it decodes all of a file; nothing if it is sound.
 pub fn complaints(file: &Path) -> String {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(file).args(["-f", "null", "-"]);
-    String::from_utf8_lossy(&ffmpeg.output().unwrap().stderr).into_owned()
+    String::from_utf8_lossy(&finished(&mut ffmpeg).stderr).into_owned()
 }
 
 /// The presentation times of all packets in order, in ticks.
 pub fn times(file: &Path) -> Vec<i64> {
     let mut ffprobe = Command::new("ffprobe");
     ffprobe.args(["-v", "error", "-show_entries", "packet=pts", "-of", "csv=p=0"]).arg(file);
-    let text = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
+    let text = String::from_utf8(finished(&mut ffprobe).stdout).unwrap();
     // More fields follow where a packet has side data.
     let pts = |line: &str| line.split(',').next().unwrap().parse();
     let mut times: Vec<i64> =
@@ -59,7 +67,7 @@ pub fn codes(file: &Path) -> Vec<Option<u64>> {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(file);
     ffmpeg.args(["-an", "-vf", &cells, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]);
-    ffmpeg.output().unwrap().stdout.chunks_exact(CELLS).map(code).collect()
+    finished(&mut ffmpeg).stdout.chunks_exact(CELLS).map(code).collect()
 }
 
 /// The value of a row of cells, the lowest bit left; `None` if a cell is neither black nor white.

@@ -24,12 +24,12 @@ pub mod system;
 pub mod watching;
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -46,6 +46,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a condition.
 pub const POLL: Duration = Duration::from_millis(10);
 
+/// Longest time that counts from one look to the next.
+const TURN: Duration = Duration::from_secs(5);
+
 /// Waits until `condition` gives something.
 ///
 /// # Panics
@@ -54,6 +57,12 @@ pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, condition)
 }
 
+/// How long a command may take that comes to its end.
+pub const ENDS: Duration = Duration::from_secs(180);
+
+/// The same for a command that runs a whole system or a test.
+pub const ENDS_LATE: Duration = Duration::from_secs(600);
+
 /// How long a whole system may take to be on the air: four servers are fed by two encoders that start.
 pub const ON_THE_AIR: Duration = Duration::from_secs(60);
 
@@ -61,13 +70,21 @@ pub const ON_THE_AIR: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// It gives nothing within `limit`.
-pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit;
+pub fn within<T>(limit: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    look(limit, condition).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
+}
+
+/// Looks at a condition again and again, for `limit` at most, until it gives something. Time in which a machine that
+/// stands still gave the test no turn is not counted.
+fn look<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let (mut left, mut looked) = (limit, Instant::now());
     loop {
-        if let Some(value) = condition() {
-            return value;
+        let found = condition();
+        if found.is_some() || left.is_zero() {
+            return found;
         }
-        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        left = left.saturating_sub(looked.elapsed().min(TURN));
+        looked = Instant::now();
         thread::sleep(POLL);
     }
 }
@@ -89,6 +106,53 @@ pub fn untouched(program: &str) -> Command {
         }
     }
     command
+}
+
+/// Runs a command to its end and keeps what it says.
+///
+/// # Panics
+/// It goes on for longer than [`ENDS`]. It is told to end then, as an `up` that should have been refused needs to end
+/// its parts, and what it said is shown.
+pub fn finished(command: &mut Command) -> Output {
+    finished_within(ENDS, command)
+}
+
+/// The same for a command that may take so long.
+pub fn finished_within(limit: Duration, command: &mut Command) -> Output {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let (stdout, stderr) = (child.stdout.take().map(all_of), child.stderr.take().map(all_of));
+    let ended = end_of(&mut child, limit);
+    if ended.is_none() {
+        // An error says that it has ended just now.
+        let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+    }
+    let status = ended.or_else(|| end_of(&mut child, PATIENCE)).unwrap_or_else(|| {
+        let _ = child.kill();
+        child.wait().expect("a child can be waited for")
+    });
+    let said = |words: Option<JoinHandle<Vec<u8>>>| {
+        let words = words.expect("it is piped");
+        eventually("a command that has ended says no more", || words.is_finished().then_some(()));
+        words.join().expect("reading does not fail")
+    };
+    let output = Output { status, stdout: said(stdout), stderr: said(stderr) };
+    assert!(ended.is_some(), "{command:?} goes on for longer than {limit:?}: {output:?}");
+    output
+}
+
+/// How a child ended, if it does within so long.
+fn end_of(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    look(limit, || child.try_wait().expect("a child can be waited for"))
+}
+
+/// Reads all that comes, so that nobody waits for room.
+fn all_of(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut words = Vec::new();
+        pipe.read_to_end(&mut words).expect("a pipe can be read");
+        words
+    })
 }
 
 /// A listening socket of the test that one role after another is given, so that a role which is killed and
@@ -161,14 +225,8 @@ impl Role {
     /// # Panics
     /// It does not come within [`PATIENCE`]; the whole log is shown.
     pub fn line(&self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(line) = self.log().into_iter().find(|line| line.contains(text)) {
-                return line;
-            }
-            assert!(Instant::now() < deadline, "no line with '{text}' in:\n{}", self.log().join("\n"));
-            thread::sleep(POLL);
-        }
+        look(PATIENCE, || self.log().into_iter().find(|line| line.contains(text)))
+            .unwrap_or_else(|| panic!("no line with '{text}' in:\n{}", self.log().join("\n")))
     }
 
     /// Where it says that it listens: `http://127.0.0.1:PORT`.
@@ -219,7 +277,12 @@ impl Drop for Role {
 
 /// Runs `airtight ARGS` to its end; returns the exit code and stderr.
 pub fn outcome(args: &[&str]) -> (Option<i32>, String) {
-    let mut role = Role::start(args);
+    outcome_of(airtight(args))
+}
+
+/// The same of a command that has its stdout already.
+pub fn outcome_of(command: Command) -> (Option<i32>, String) {
+    let mut role = Role::spawn(command);
     let code = role.exit().code();
     // The reader of stderr meets its end at the same time.
     let log = eventually("stderr ends", || (Arc::strong_count(&role.log) == 1).then(|| role.log()));

@@ -10,6 +10,8 @@ use std::{
     process::Command,
 };
 
+use super::{ENDS_LATE, finished_within};
+
 /// Tells the process that runs the test on the disk so.
 const INSIDE: &str = "AIRTIGHT_TEST_SMALL_DISK";
 
@@ -30,7 +32,7 @@ pub fn on_a_small_disk(name: &str, test: impl FnOnce(&SmallDisk)) {
     let mut command = Command::new("unshare");
     command.args(user).args(["--mount", "sh", "-c", MOUNT, "sh"]).arg(place.path());
     command.arg(env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]);
-    let output = command.env(INSIDE, place.path()).env("TMPDIR", place.path()).output().unwrap();
+    let output = finished_within(ENDS_LATE, command.env(INSIDE, place.path()).env("TMPDIR", place.path()));
     let said = String::from_utf8_lossy(&output.stdout);
     let fault = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("running "), "no disk can be mounted here, see CONTRIBUTING.md: {fault}");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-use super::{ON_THE_AIR, PATIENCE, airtight, eventually, hls::Playlist, http, within};
+use super::{ON_THE_AIR, PATIENCE, airtight, eventually, finished, hls::Playlist, http, within};
 
 /// For each part of the whole system to become ready and the one before it to leave, one after the other.
 const UPGRADED: Duration = Duration::from_secs(120);
@@ -306,7 +306,7 @@ impl System {
 
     /// Runs another command on this system.
     pub fn run(&self, args: &[&str]) -> Output {
-        airtight_in(self.folder.path(), args).output().unwrap()
+        finished(&mut airtight_in(self.folder.path(), args))
     }
 
     /// The port of a part.

@@ -6,13 +6,13 @@
 use std::{fs, path::Path, process::Output};
 
 use crate::support::{
-    eventually,
+    eventually, finished,
     small_disk::{SmallDisk, on_a_small_disk},
     system::{System, airtight_in, connect},
 };
 
 fn up(folder: &Path) -> Output {
-    airtight_in(folder, &["up", "--only", "discovery,reporter", "--reporter-port", "0"]).output().unwrap()
+    finished(&mut airtight_in(folder, &["up", "--only", "discovery,reporter", "--reporter-port", "0"]))
 }
 
 /// A system whose reporter was started again on a full disk.

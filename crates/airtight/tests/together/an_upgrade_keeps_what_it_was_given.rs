@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+use rustix::process::Signal;
+
 use crate::support::{
     ON_THE_AIR,
     system::{self, System},
@@ -80,8 +82,11 @@ fn other_addresses_and_other_settings_are_refused_without_a_supervisor_too() {
     let said = refused(&system, &other);
     assert!(said.contains(&expected), "{said}");
     system.kill_supervisor();
+    // It has nothing to say for itself.
+    system.signal("reporter", Signal::STOP);
     let said = refused(&system, &other);
     assert!(said.contains(&expected), "{said}");
+    system.signal("reporter", Signal::CONT);
     // Neither of the two parts reads it, but one that is started later may.
     let ports = system::PORTS.iter().flat_map(|flag| [*flag, "0"]);
     let given: Vec<_> =

@@ -5,12 +5,13 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+
+use crate::support::{eventually, finished};
 
 const AIRTIGHT: &str = env!("CARGO_BIN_EXE_airtight");
 
 fn child(args: &[&str]) -> Output {
-    Command::new(AIRTIGHT).arg("child").args(args).output().unwrap()
+    finished(Command::new(AIRTIGHT).arg("child").args(args))
 }
 
 fn words(output: &Output) -> Vec<String> {
@@ -26,11 +27,9 @@ fn listening_sockets_are_announced_to_the_program_itself() {
 
 #[test]
 fn sockets_of_the_parent_are_not_passed_on_unasked() {
-    let output = Command::new(AIRTIGHT)
-        .env("LISTEN_FDS", "1")
-        .args(["child", "--", "sh", "-c", "echo got $LISTEN_FDS$LISTEN_PID"])
-        .output()
-        .unwrap();
+    let script = "echo got $LISTEN_FDS$LISTEN_PID";
+    let mut child = Command::new(AIRTIGHT);
+    let output = finished(child.env("LISTEN_FDS", "1").args(["child", "--", "sh", "-c", script]));
     assert_eq!(words(&output), ["got"]);
 }
 
@@ -101,9 +100,5 @@ fn stat_of(path: &str) -> String {
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within 20 s: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually(what, || condition().then_some(()));
 }

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Role, eventually, outcome, text};
+use crate::support::{Role, eventually, finished, media, outcome, text};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A worker on a small looped file with an output folder of its own.
@@ -29,7 +29,7 @@ impl Bench {
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", &sound]);
         ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast"]).arg(folder.path().join("input.mp4"));
-        assert!(ffmpeg.status().unwrap().success());
+        media::make(&mut ffmpeg);
         Self { folder }
     }
 
@@ -133,7 +133,7 @@ fn plays(lineage: &Path) {
     }
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-xerror", "-i"]).arg(lineage.join("playlist.m3u8"));
-    let played = ffmpeg.args(["-map", "0", "-f", "null", "-"]).output().unwrap();
+    let played = finished(ffmpeg.args(["-map", "0", "-f", "null", "-"]));
     assert!(played.status.success() && played.stderr.is_empty(), "{}: {played:?}", lineage.display());
 }
 

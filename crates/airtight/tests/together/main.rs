@@ -23,7 +23,6 @@ mod packager_holdings_delay_nobody;
 mod packager_takes_only_whole_media;
 mod parts_start_in_any_order;
 mod reporter_answers_to_the_letter;
-mod slow_sink_delays_nobody;
 mod supervisor_keeps_the_system_alive;
 mod up_refuses_before_it_starts;
 mod watch_names_what_is_wrong;

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{AIRTIGHT, ON_THE_AIR, Role, hls::Playlist, http, untouched, within};
+use crate::support::{AIRTIGHT, ON_THE_AIR, Role, finished, hls::Playlist, http, untouched, within};
 use jiff::civil::DateTime;
 
 const PORTS: [&str; 5] =
@@ -90,7 +90,7 @@ fn run_local(part: &str, folder: &Path, ports: &[(&str, u16)]) -> Command {
     ]);
     // The input is named, so that none is made; a make around the test has no say.
     make.env("INPUT_STREAM_PATH", "testsrc").env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-    let made = make.current_dir(repository).output().unwrap();
+    let made = finished(make.current_dir(repository));
     let lines = String::from_utf8(made.stdout).unwrap();
     let line = lines.lines().last().unwrap_or_else(|| panic!("make has nothing to do for {part}"));
     assert!(line.starts_with(&format!("exec {AIRTIGHT} ")), "{lines}");

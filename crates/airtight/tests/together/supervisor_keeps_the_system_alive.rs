@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    eventually,
+    eventually, finished, outcome_of,
     system::{System, airtight_in, connect},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -140,9 +140,9 @@ fn an_answer_that_nobody_reads_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let down = airtight_in(folder.path(), &["down"]).stdout(writer).output().unwrap();
-    assert!(down.status.success(), "{down:?}");
-    assert_eq!(String::from_utf8_lossy(&down.stderr), "");
+    let mut down = airtight_in(folder.path(), &["down"]);
+    down.stdout(writer);
+    assert_eq!(outcome_of(down), (Some(0), String::new()));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn down_ends_a_system_with_and_without_a_supervisor() {
 #[test]
 fn down_where_nothing_ever_ran_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
-    let down = airtight_in(folder.path(), &["down"]).output().unwrap();
+    let down = finished(&mut airtight_in(folder.path(), &["down"]));
     assert!(down.status.success());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing");
 }
@@ -253,10 +253,8 @@ fn a_port_in_use_is_one_sentence_and_nothing_is_started() {
     let folder = tempfile::tempdir().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
-    let up = airtight_in(folder.path(), &["up", "--only", "discovery,reporter"])
-        .env("REPORTER_PORT", port.to_string())
-        .output()
-        .unwrap();
+    let mut up = airtight_in(folder.path(), &["up", "--only", "discovery,reporter"]);
+    let up = finished(up.env("REPORTER_PORT", port.to_string()));
     assert_eq!(up.status.code(), Some(2));
     assert_eq!(
         String::from_utf8_lossy(&up.stderr),
@@ -315,8 +313,7 @@ fn a_part_that_can_t_go_on_ends_a_fresh_system_with_its_sentence() {
     std::fs::create_dir(folder.path().join(".airtight")).unwrap();
     // A folder in which nobody may make files.
     std::os::unix::fs::symlink("/proc", folder.path().join(".airtight/state-reporter")).unwrap();
-    let up =
-        airtight_in(folder.path(), &["up", "--only", "reporter", "--reporter-port", "0"]).output().unwrap();
+    let up = finished(&mut airtight_in(folder.path(), &["up", "--only", "reporter", "--reporter-port", "0"]));
     let error = String::from_utf8_lossy(&up.stderr).into_owned();
     assert_eq!(up.status.code(), Some(2), "{error}");
     let sentence = error.lines().last().unwrap();

@@ -5,12 +5,12 @@
 
 use std::{fs, path::Path};
 
-use crate::support::system::airtight_in;
+use crate::support::{finished, system::airtight_in};
 
 /// The one sentence with which `up` ends in a folder; nothing is printed or left there.
 fn refused(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) -> String {
     let mut up = airtight_in(folder, &[&["up", "--run-dir", "run"], flags].concat());
-    let up = up.envs(variables.iter().copied()).output().unwrap();
+    let up = finished(up.envs(variables.iter().copied()));
     let said = String::from_utf8(up.stderr).unwrap();
     assert_eq!(up.status.code(), Some(2), "{said}");
     assert_eq!(String::from_utf8_lossy(&up.stdout), "", "{flags:?}");

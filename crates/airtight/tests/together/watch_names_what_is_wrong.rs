@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{self, airtight, outcome};
+use crate::support::{self, airtight, finished, outcome};
 use flate2::{Compression, write::GzEncoder};
 
 /// Segments of two seconds in a playlist.
@@ -201,13 +201,12 @@ impl Server {
 fn watch(lies: &[Lie]) -> Output {
     let urls: Vec<_> = lies.iter().map(|lie| Server::start(*lie)).collect();
     let mut watch = airtight(&["watch", "--seconds", WATCHED, "--every", "200", "--json"]);
-    watch.args(urls).output().unwrap()
+    finished(watch.args(urls))
 }
 
 #[test]
 fn a_pause_is_seen_at_the_pace_of_a_player() {
-    let watch =
-        |lie| airtight(&["watch", "--seconds", "12", "--json", &Server::start(lie)]).output().unwrap();
+    let watch = |lie| finished(&mut airtight(&["watch", "--seconds", "12", "--json", &Server::start(lie)]));
     thread::scope(|scope| {
         let honest = scope.spawn(|| watch(Lie::Nothing));
         let pausing = watch(Lie::Pauses);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::support::{hls::Playlist, http, record::contradictions, system::System, within};
+use crate::support::{hls::Playlist, http, record::contradictions, refusing, system::System, within};
 
 /// Encoders that start on a machine that is busy with other tests.
 const SLOW: Duration = Duration::from_secs(90);
@@ -33,14 +33,15 @@ fn an_event_ends_everywhere_and_the_next_one_begins() {
     wait_until("all serve the programme", || all_serve(&system, is_running));
 
     // One packager is enough, whatever is the matter with the other.
-    let packagers = format!("http://localhost:{},http://localhost:1", system.port("server2"));
+    let (_kept, dead) = refusing();
+    let packagers = format!("http://localhost:{},{dead}", system.port("server2"));
     let unknown = system.run(&["end", "live02", "--packagers", &packagers]);
     assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("expected one of live01"), "{unknown:?}");
     let end = system.run(&["end", "live01", "--packagers", &packagers]);
     assert!(end.status.success(), "{end:?}");
     let warning = String::from_utf8_lossy(&end.stderr).into_owned();
-    assert!(warning.contains("WRN http://localhost:1/signals: Connection refused"), "{warning}");
+    assert!(warning.contains(&format!("WRN {dead}/signals: Connection refused")), "{warning}");
     let said = String::from_utf8_lossy(&end.stdout).into_owned();
     let number = said.strip_prefix("live01 ends with number ").unwrap().split(',').next().unwrap().to_owned();
     let last = format!("{number}.m4s\n#EXT-X-ENDLIST\n");

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::support::{Role, document, eventually, outcome, text};
+use crate::support::{Role, document, eventually, media, outcome, text};
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -38,7 +38,7 @@ impl Bench {
         let path = self.path(name);
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-y"]).args(words.split_whitespace()).arg(&path);
-        assert!(ffmpeg.status().unwrap().success());
+        media::make(&mut ffmpeg);
         path
     }
 
