@@ -32,7 +32,7 @@ use crate::{
     http::Client,
     notify::Signs,
     outlet,
-    publish::{Board, Desk, Offer},
+    publish::{Board, Desk, Offer, WINDOW_SECONDS},
     serve::{
         connection::Stalled,
         ending::Ending,
@@ -88,7 +88,7 @@ impl Config {
             reporter: settings.get("reporter", None, reporter)?,
             packagers: settings.list("packagers", "")?.into_iter().collect(),
             peers: settings.list("peers", "")?.into_iter().collect(),
-            window: Duration::from_secs(settings.within("window", (6, 3600), 30)?),
+            window: Duration::from_secs(settings.within("window", (6, 3600), WINDOW_SECONDS)?),
             state: settings.opt("state", None)?,
             ways: ways(settings, own)?,
             own,

@@ -30,7 +30,7 @@ use tracing::{info, warn};
 use crate::{
     config::{SettingError, Settings},
     notify::Signs,
-    publish::Board,
+    publish::{Board, WINDOW_SECONDS},
     serve::{
         ending::Ending,
         health::Health,
@@ -46,7 +46,6 @@ use folder::Folder;
 use index::Limits;
 use store::{Mode, Store};
 
-const WINDOW_SECONDS: u64 = 30;
 const RETENTION_SECONDS: u64 = 300;
 const RETENTION_BYTES: u64 = 4 << 30;
 /// Three quarters of an hour of one signal with two lineages.

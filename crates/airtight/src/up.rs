@@ -29,7 +29,7 @@ use std::convert::Infallible;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{SettingError, Settings};
@@ -43,6 +43,8 @@ use lives::Lives;
 use plan::{Part, Ports, System};
 use running::Running;
 use supervise::UNRECORDED;
+use takeover::Prepared;
+use upgrade::Upgrade;
 
 /// Runs the system until it is told to end.
 ///
@@ -89,11 +91,12 @@ async fn up(
     if !upgrade && !prepared.is_fresh() {
         takeover::check_given(&folder, &given)?;
     }
-    let record = Record { ports: prepared.ports.clone(), given };
+    let record = Record::of(&prepared, &given, upgrade, &folder);
     let recorded = folder.write_up(&record.ports);
     // What runs is supervised even by one that can't record itself.
     let recorded = if prepared.is_fresh() { Ok(recorded?) } else { recorded };
-    let recorded = recorded.and_then(|()| folder.write_given(&record.given));
+    let recorded = recorded.and_then(|()| record.write_given(&folder));
+    let (anew, record) = watch::channel(record);
     let record = keep_on_record(&folder, record, recorded, console);
     let follower = tokio::spawn(logs::follow(folder.clone(), system.parts.clone(), console.clone()));
     if prepared.is_fresh() {
@@ -103,7 +106,7 @@ async fn up(
     let leaving = tokio::spawn(let_go(folder.clone(), std::mem::take(&mut prepared.leaving)));
     let (unusable, mut unusable_parts) = mpsc::channel(Part::ALL.len());
     let mut fleet = Fleet::start(prepared, unusable);
-    let replacing = upgrade.then(|| fleet.upgrade(console));
+    let replacing = replace(upgrade.then(|| fleet.upgrade(console)), anew, given, &folder);
     let ending = CancellationToken::new();
     Signs::start(&Health::default(), &ending).ready();
     let outcome = tokio::select! {
@@ -114,7 +117,7 @@ async fn up(
             console.say("up", "leaves, the parts run on");
             return Ok(());
         }
-        never = replace(replacing) => match never {},
+        never = replacing => match never {},
         never = record => match never {},
         never = lives.run(&folder, console) => match never {},
     };
@@ -146,10 +149,20 @@ async fn lock(
     }
 }
 
-/// Replaces what is to be replaced.
-async fn replace(parts: Option<upgrade::Upgrade>) -> Infallible {
-    match parts {
-        Some(parts) => parts.run().await,
+/// Replaces what is to be replaced, and then records what it was given.
+async fn replace(
+    upgrade: Option<Upgrade>,
+    record: watch::Sender<Record>,
+    given: Given,
+    folder: &Folder,
+) -> Infallible {
+    let replaced = || {
+        record.send_modify(|record| record.given = Some(given));
+        // Where that fails it is tried again.
+        let _ = record.borrow().write_given(folder);
+    };
+    match upgrade {
+        Some(upgrade) => upgrade.run(replaced).await,
         None => std::future::pending().await,
     }
 }
@@ -166,39 +179,60 @@ async fn let_go(folder: Folder, processes: Vec<folder::Living>) {
 /// What a supervisor leaves to the next one.
 struct Record {
     ports: Ports,
-    given: Given,
+    /// Nothing where that is not known.
+    given: Option<Given>,
 }
 
 impl Record {
+    /// Until all parts are replaced it is on record what they were given before.
+    fn of(prepared: &Prepared, given: &Given, upgrade: bool, folder: &Folder) -> Self {
+        let given =
+            if upgrade && !prepared.is_fresh() { folder.read_given().ok() } else { Some(given.clone()) };
+        Self { ports: prepared.ports.clone(), given }
+    }
+
     fn write(&self, folder: &Folder) -> anyhow::Result<()> {
         folder.write_up(&self.ports)?;
-        folder.write_given(&self.given)
+        self.write_given(folder)
+    }
+
+    fn write_given(&self, folder: &Folder) -> anyhow::Result<()> {
+        self.given.as_ref().map_or(Ok(()), |given| folder.write_given(given))
     }
 }
 
-/// Records this supervisor in files as soon as that is possible, if it was not possible at first.
+/// Records this supervisor in files as soon as that is possible, if it was not possible at first, and each time that
+/// there is something else to record.
 async fn keep_on_record(
     folder: &Folder,
-    record: Record,
+    mut record: watch::Receiver<Record>,
     mut recorded: anyhow::Result<()>,
     console: &Console,
 ) -> Infallible {
-    let mut told = false;
-    while recorded.is_err() || !folder.has_whole_up() {
-        match recorded {
-            Err(fault) if !std::mem::replace(&mut told, true) => console.say(
-                "up",
-                format_args!("supervises without a whole record, which `down` and upgrades read: {fault:#}"),
-            ),
-            _ => {}
+    loop {
+        let mut told = false;
+        while recorded.is_err() || !folder.has_whole_up() {
+            match recorded {
+                Err(fault) if !std::mem::replace(&mut told, true) => console.say(
+                    "up",
+                    format_args!(
+                        "supervises without a whole record, which `down` and upgrades read: {fault:#}"
+                    ),
+                ),
+                _ => {}
+            }
+            tokio::time::sleep(UNRECORDED).await;
+            recorded = record.borrow_and_update().write(folder);
         }
-        tokio::time::sleep(UNRECORDED).await;
-        recorded = record.write(folder);
+        if told {
+            console.say("up", "is on record again");
+        }
+        if record.changed().await.is_err() {
+            // Nothing else is to come.
+            return std::future::pending().await;
+        }
+        recorded = record.borrow_and_update().write_given(folder);
     }
-    if told {
-        console.say("up", "is on record again");
-    }
-    std::future::pending().await
 }
 
 /// Ends the parts in order; a second request ends the patience with them.

@@ -347,7 +347,9 @@ impl Folder {
 
     /// Forgets the supervisor and its system.
     pub fn forget_up(&self) {
-        for record in [self.supervisor(), self.last_with_ports(), self.settings(), self.notify()] {
+        let records = [self.supervisor(), self.last_with_ports(), self.settings(), self.notify()];
+        // Of one that was about to leave as the others did.
+        for record in records.into_iter().chain(Part::ALL.map(|part| self.leaving(part))) {
             let _ = fs::remove_file(record);
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use airtight_media::id::SignalName;
 
-use crate::worker::GENERATED;
+use crate::{publish::WINDOW_SECONDS, worker::GENERATED};
 
 /// One process of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -223,7 +223,39 @@ pub fn arguments(
 
 /// Where a part listens that was started with these arguments.
 pub fn listens(arguments: &[String]) -> Option<SocketAddr> {
-    arguments.iter().find_map(|argument| argument.strip_prefix("--listen=")?.parse().ok())
+    value(arguments, "listen")?.parse().ok()
+}
+
+/// Whether the event of a running part allows it to go on as asked.
+///
+/// # Errors
+/// A sentence that names the setting that stands against it.
+pub fn check_event(running: &[String], asked: &[String]) -> Result<(), String> {
+    match (value(running, "signal"), value(asked, "signal")) {
+        (Some(signal), Some(other)) if signal != other => {
+            return Err(format!(
+                "signal = '{other}' can't be used: {signal} is on the air; end it with `airtight end {signal}` and \
+                 `airtight down` first, or give another --run-dir"
+            ));
+        }
+        _ => {}
+    }
+    let window = |arguments| {
+        value(arguments, "window").and_then(|seconds| seconds.parse().ok()).unwrap_or(WINDOW_SECONDS)
+    };
+    let (window, other) = (window(running), window(asked));
+    if other > window {
+        return Err(format!(
+            "window = '{other}' can't be used: the event on the air has one of {window} s, and what left a playlist must \
+             not come back; give {window} at most, or give it to the next event"
+        ));
+    }
+    Ok(())
+}
+
+/// The value of a flag.
+fn value<'a>(arguments: &'a [String], key: &str) -> Option<&'a str> {
+    arguments.iter().find_map(|argument| argument.strip_prefix("--")?.strip_prefix(key)?.strip_prefix('='))
 }
 
 /// A setting that orders something of the first process of a part: one that is started again must not change the
@@ -366,6 +398,39 @@ mod tests {
             let address = ports.get(&part).map(|&port| SocketAddr::new(system.host, port));
             assert_eq!(listens(&arguments(&system, &ports, part, |_, _| true)), address, "{part}");
         }
+    }
+
+    #[test]
+    fn what_an_event_is_bound_to_stays() {
+        let (system, ports) = system();
+        let reads = |_: &str, key: &str| key == "window";
+        let check = |part, change: &dyn Fn(&mut System)| {
+            let mut other = system.clone();
+            change(&mut other);
+            let arguments = |system| arguments(system, &ports, part, reads);
+            check_event(&arguments(&system), &arguments(&other))
+        };
+        let window = |text: &'static str| {
+            move |system: &mut System| _ = system.forwarded.insert("window", text.to_owned())
+        };
+        for part in Part::ALL {
+            assert_eq!(check(part, &window("60")), Ok(()));
+            assert_eq!(check(part, &window("12")), Ok(()), "it goes on further ahead");
+            assert_eq!(
+                check(part, &|system| _ = system.forwarded.remove("window")),
+                Ok(()),
+                "30, the default"
+            );
+        }
+        let error = check(Part::Origin2, &window("90")).unwrap_err();
+        assert!(
+            error.starts_with("window = '90' can't be used: the event on the air has one of 60 s, "),
+            "{error}"
+        );
+        let signal = |system: &mut System| system.signal = "live02".parse().unwrap();
+        assert_eq!(check(Part::Origin1, &signal), Ok(()), "it serves whatever there is");
+        let error = check(Part::WorkerB, &signal).unwrap_err();
+        assert!(error.starts_with("signal = 'live02' can't be used: live01 is on the air; "), "{error}");
     }
 
     #[test]

@@ -84,9 +84,14 @@ impl Supervised {
         if let Err(error) = self.folder.make_room(self.part) {
             return (old, Err(format!("its record can't be moved: {error}")));
         }
+        let before = self.args.clone();
+        if let Some(upgraded) = self.upgraded.take() {
+            self.args = upgraded;
+        }
         let mut new = match self.spawn(Some(Predecessor::Serves)).await {
             Ok(new) => new,
             Err(error) => {
+                self.args = before;
                 self.folder.take_back(self.part);
                 return (old, Err(format!("can't be started: {error:#}")));
             }
@@ -113,6 +118,7 @@ impl Supervised {
             }
             Waited::Fails(reason) => {
                 new.kill().await;
+                self.args = before;
                 self.folder.take_back(self.part);
                 (old, Err(reason))
             }

@@ -36,6 +36,9 @@ pub struct Supervised {
     pub part: Part,
     /// The command of this binary and its flags.
     pub args: Vec<String>,
+    /// The same for the process that replaces the one which was adopted: until it is ready, whoever is started in an
+    /// emergency is what the one before was, which is known to work.
+    pub upgraded: Option<Vec<String>>,
     /// Where it listens, if it does.
     pub address: Option<SocketAddr>,
     /// The socket it listens on; none if the process that was adopted did not give it.

@@ -68,18 +68,21 @@ pub async fn prepare(
     let mut parts = Vec::new();
     for &part in &system.parts {
         let mut args = plan::arguments(system, &ports, part, crate::cli::reads);
-        let adopted = living.remove(&part);
+        let (adopted, mut upgraded) = (living.remove(&part), None);
         if let Some(handle) = &adopted {
             if !upgrade {
                 check_arguments(part, handle, &args).await?;
-                // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
-                args.retain(|argument| !plan::is_order(argument));
+            } else if let Some(running) = command_line(part, handle).await? {
+                upgraded = Some(std::mem::replace(&mut args, running));
             }
+            // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
+            args.retain(|argument| !plan::is_order(argument));
             console.say(part, format_args!("is adopted, it runs as process {}", handle.process().pid));
         }
         let supervised = Supervised {
             part,
             args,
+            upgraded,
             address: address(system, &ports, part),
             listener: listeners.remove(&part),
             event: part.encodes().then(|| Event::of(system)),
@@ -95,17 +98,17 @@ pub async fn prepare(
 /// Checks whether what runs can be upgraded to what is asked for; nothing is changed.
 ///
 /// # Errors
-/// A [`SettingError`] if a part runs that is not asked for, or listens elsewhere.
+/// A [`SettingError`] if a part runs that is not asked for, or listens elsewhere, or if its event is bound to another setting.
 pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> anyhow::Result<()> {
     for (part, handle) in known(system, living(folder)?.1)? {
+        // One that has only begun, or stands still, can't be asked for anything.
+        let Some(running) = command_line(part, &handle).await? else { continue };
+        let asked = plan::arguments(system, wanted, part, crate::cli::reads);
+        plan::check_event(&running, &asked).map_err(SettingError::new)?;
         let Some(address) = address(system, wanted, part).filter(|address| address.port() != 0) else {
             continue;
         };
-        // One that has only begun, or stands still, gives no sockets and can't be asked.
-        let running = command_line(part, &handle).await?;
-        if let Some(other) =
-            running.and_then(|line| plan::listens(&line)).filter(|listens| *listens != address)
-        {
+        if let Some(other) = plan::listens(&running).filter(|listens| *listens != address) {
             bail!(other_settings(format_args!("{part} listens on {other}, not on {address}")));
         }
     }

@@ -1,7 +1,7 @@
 //! `airtight up --upgrade`: every part that was adopted is replaced by one of the present program, one after the
 //! other, readers before writers, so that whoever is replaced is understood by those it speaks to.
 //!
-//! The first that does not become ready ends it: what runs goes on as it is.
+//! The first that does not become ready ends it: what runs goes on as it is, and so it is started again if it dies.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,8 +25,8 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// Replaces all of them; has no further end, as supervision has none.
-    pub async fn run(self) -> Infallible {
+    /// Replaces all of them, and does the rest once they are; has no further end, as supervision has none.
+    pub async fn run(self, replaced: impl FnOnce()) -> Infallible {
         for (part, replacing) in self.parts.iter().rev() {
             match replace(replacing).await {
                 Ok(()) => self.console.say(part, format_args!("is of version {VERSION} now")),
@@ -37,6 +37,7 @@ impl Upgrade {
                 }
             }
         }
+        replaced();
         self.console.say("up", format_args!("all parts are of version {VERSION}"));
         std::future::pending().await
     }

@@ -19,6 +19,9 @@ use super::{ON_THE_AIR, PATIENCE, airtight, eventually, finished, hls::Playlist,
 /// For each part of the whole system to become ready and the one before it to leave, one after the other.
 const UPGRADED: Duration = Duration::from_secs(120);
 
+/// The last word of an upgrade that failed.
+const UPGRADED_NO_FURTHER: &str = "the process before it goes on, and nothing further is upgraded";
+
 /// The parts of the smallest system: one that listens and one that does not.
 const FEW: [&str; 2] = ["discovery", "reporter"];
 
@@ -193,6 +196,27 @@ impl System {
 
     /// The same, typed in any folder.
     pub fn upgrade_from(&mut self, folder: &Path, flags: &[&str]) {
+        self.begin_upgrade(folder, flags);
+        within(UPGRADED, "all parts are replaced", || {
+            let shown = self.shown();
+            assert!(!shown.contains(UPGRADED_NO_FURTHER), "{shown}");
+            shown.contains("all parts are of version ").then_some(())
+        });
+        self.seen.extend(self.processes());
+    }
+
+    /// Begins the same with settings that a part can't use; what is said of it.
+    pub fn upgrade_in_vain(&mut self, flags: &[&str]) -> String {
+        let folder = self.folder.path().to_path_buf();
+        self.begin_upgrade(&folder, flags);
+        let said = within(UPGRADED, "the upgrade ends", || {
+            self.shown().lines().find(|line| line.contains(UPGRADED_NO_FURTHER)).map(str::to_owned)
+        });
+        self.seen.extend(self.processes());
+        said
+    }
+
+    fn begin_upgrade(&mut self, folder: &Path, flags: &[&str]) {
         let before = self.up.take();
         let shown = File::create(self.shown_file()).unwrap();
         let args = [&["up", "--upgrade"], flags].concat();
@@ -201,12 +225,6 @@ impl System {
         if let Some(mut before) = before {
             wait_until("the supervisor before leaves", || before.try_wait().unwrap().is_some());
         }
-        within(UPGRADED, "all parts are replaced", || {
-            let shown = self.shown();
-            assert!(!shown.contains("nothing further is upgraded"), "{shown}");
-            shown.contains("all parts are of version ").then_some(())
-        });
-        self.seen.extend(self.processes());
     }
 
     /// The same, and does something while the supervisor is not on record yet.
@@ -287,6 +305,11 @@ impl System {
     /// Where the supervisor records itself.
     pub fn supervisor_record(&self) -> PathBuf {
         self.run_dir().join("up.json")
+    }
+
+    /// Where it is recorded what the system was given.
+    pub fn settings(&self) -> PathBuf {
+        self.run_dir().join("settings.json")
     }
 
     /// The log of a part.

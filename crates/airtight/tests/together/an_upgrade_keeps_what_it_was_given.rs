@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use crate::support::{
     ON_THE_AIR,
+    hls::Playlist,
     system::{self, System},
     within,
 };
@@ -63,6 +66,37 @@ fn an_upgrade_keeps_what_it_was_given() {
     system.upgrade();
     assert_eq!(system.port("origin1"), port);
     within(ON_THE_AIR, "the event is over", || system.process("worker-a").is_none().then_some(()));
+}
+
+#[test]
+fn an_upgrade_that_fails_leaves_those_that_go_on_what_they_are() {
+    let mut system = System::start_some(&PARTS, &GIVEN);
+    let (given, on_record) = (lines(&system), fs::read_to_string(system.settings()).unwrap());
+    let published = |system: &System| {
+        let playlist = system.playlist("server1", "sport/audio/playlist.m3u8")?;
+        Some(Playlist::parse(&playlist)).filter(|playlist| !playlist.segments.is_empty())
+    };
+    let before = within(ON_THE_AIR, "the packager has media", || published(&system));
+
+    // The event goes on with the segments that it began with, as the worker knows.
+    let said = system.upgrade_in_vain(&["--segment", "2000"]);
+    assert!(said.contains("worker-a") && said.contains(" ended with exit code 2: "), "{said}");
+    assert_eq!(fs::read_to_string(system.settings()).unwrap(), on_record);
+    system.kill("worker-a");
+    let again = within(ON_THE_AIR, "the worker is started again", || system.command_line("worker-a"));
+    assert_eq!(again, given[0]);
+    within(ON_THE_AIR, "it encodes", || published(&system).filter(|now| now.edge() > before.edge()));
+    system.upgrade();
+    assert_eq!(lines(&system), given);
+
+    for (flag, value, expected) in [
+        ("--signal", "film", "signal = 'film' can't be used: sport is on the air; end it with "),
+        ("--window", "14", "window = '14' can't be used: the event on the air has one of 12 s, "),
+    ] {
+        let said = refused(&system, &["up", "--upgrade", flag, value]);
+        assert!(said.contains(expected), "{said}");
+    }
+    assert_eq!(lines(&system), given, "nothing was changed");
 }
 
 /// What is said of a command that is refused.
