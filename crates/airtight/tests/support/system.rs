@@ -370,10 +370,10 @@ impl System {
         self.process(part).unwrap_or_else(|| panic!("{part} runs")).pid
     }
 
-    /// The words with which a part was started; none while it does not run.
+    /// The words with which a part was started; none while it does not run, or is still being prepared.
     pub fn command_line(&self, part: &str) -> Option<String> {
         let line = fs::read_to_string(format!("/proc/{}/cmdline", self.process(part)?.pid)).ok()?;
-        Some(line.trim_end_matches('\0').replace('\0', " "))
+        Some(line.trim_end_matches('\0').replace('\0', " ")).filter(|line| !line.contains(" -- "))
     }
 
     /// Kills a part as nothing can withstand.
