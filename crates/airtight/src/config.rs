@@ -20,6 +20,9 @@ pub struct Key {
     pub help: &'static str,
 }
 
+/// Seconds of media that a playlist offers, where nothing else is given.
+pub const WINDOW_SECONDS: u64 = 30;
+
 /// Every setting there is.
 pub const KEYS: &[Key] = &[
     Key { name: "config", help: "File of settings [default: airtight.toml, if there is one]" },

@@ -28,11 +28,11 @@ use tracing::info;
 
 use self::steering::{Steerer, Way};
 use crate::{
-    config::{SettingError, Settings},
+    config::{SettingError, Settings, WINDOW_SECONDS},
     http::Client,
     notify::Signs,
     outlet,
-    publish::{Board, Desk, Offer, WINDOW_SECONDS},
+    publish::{Board, Desk, Offer},
     serve::{
         connection::Stalled,
         ending::Ending,

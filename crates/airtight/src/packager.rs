@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    config::{SettingError, Settings},
+    config::{SettingError, Settings, WINDOW_SECONDS},
     notify::Signs,
-    publish::{Board, WINDOW_SECONDS},
+    publish::Board,
     serve::{
         ending::Ending,
         health::Health,

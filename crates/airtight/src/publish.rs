@@ -43,8 +43,6 @@ use crate::serve::pulse::Pulse;
 
 /// Signals composed at a time; further ones are refused, once, in the log.
 const MOST_SIGNALS: usize = 256;
-/// Seconds of media that a playlist offers, if nothing else is asked for.
-pub const WINDOW_SECONDS: u64 = 30;
 /// The loop shows that it lives at least this often.
 const BEAT: Duration = Duration::from_millis(100);
 /// What the contents of lineages are, and how far they agree, is said this often.

@@ -43,7 +43,7 @@ use lives::Lives;
 use plan::{Part, Ports, System};
 use running::Running;
 use supervise::UNRECORDED;
-use takeover::Prepared;
+use takeover::{Handling, Prepared};
 use upgrade::Upgrade;
 
 /// Runs the system until it is told to end.
@@ -84,14 +84,18 @@ async fn up(
     folder.create()?;
     let _lock = lock(system, wanted, &folder, upgrade).await?;
     let lives = Lives::new(system.segment);
-    let mut prepared = takeover::prepare(system, wanted, &folder, &lives, upgrade, console).await?;
+    let handling = match upgrade {
+        true => Handling::of_upgrade(system, &folder),
+        false => Handling::Goes,
+    };
+    let mut prepared = takeover::prepare(system, wanted, &folder, &lives, &handling, console).await?;
     if prepared.is_fresh() {
         folder.make(plan::folders(system))?;
     }
     if !upgrade && !prepared.is_fresh() {
         takeover::check_given(&folder, &given)?;
     }
-    let record = Record::of(&prepared, &given, upgrade, &folder);
+    let record = Record::of(&prepared, &given, handling);
     let recorded = folder.write_up(&record.ports);
     // What runs is supervised even by one that can't record itself.
     let recorded = if prepared.is_fresh() { Ok(recorded?) } else { recorded };
@@ -144,7 +148,11 @@ async fn lock(
     }
     match folder.lock()? {
         Some(lock) => Ok(lock),
-        None if upgrade => down::relieve_supervisor(folder).await,
+        None if upgrade => {
+            // Where nobody supervises, anybody who does is better than none.
+            takeover::check_event(system, wanted, folder).await?;
+            down::relieve_supervisor(folder).await
+        }
         None => bail!(supervised_already(folder)),
     }
 }
@@ -157,7 +165,7 @@ async fn replace(
     folder: &Folder,
 ) -> Infallible {
     let replaced = || {
-        record.send_modify(|record| record.given = Some(given));
+        record.send_modify(|record| record.given = given);
         // Where that fails it is tried again.
         let _ = record.borrow().write_given(folder);
     };
@@ -179,15 +187,16 @@ async fn let_go(folder: Folder, processes: Vec<folder::Living>) {
 /// What a supervisor leaves to the next one.
 struct Record {
     ports: Ports,
-    /// Nothing where that is not known.
-    given: Option<Given>,
+    given: Given,
 }
 
 impl Record {
-    /// Until all parts are replaced it is on record what they were given before.
-    fn of(prepared: &Prepared, given: &Given, upgrade: bool, folder: &Folder) -> Self {
-        let given =
-            if upgrade && !prepared.is_fresh() { folder.read_given().ok() } else { Some(given.clone()) };
+    /// Until all parts are replaced it is on record what they were given before, if that is what counts.
+    fn of(prepared: &Prepared, given: &Given, handling: Handling) -> Self {
+        let given = match handling {
+            Handling::KeptUntilReplaced(before) if !prepared.is_fresh() => before,
+            _ => given.clone(),
+        };
         Self { ports: prepared.ports.clone(), given }
     }
 
@@ -197,7 +206,7 @@ impl Record {
     }
 
     fn write_given(&self, folder: &Folder) -> anyhow::Result<()> {
-        self.given.as_ref().map_or(Ok(()), |given| folder.write_given(given))
+        folder.write_given(&self.given)
     }
 }
 

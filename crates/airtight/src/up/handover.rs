@@ -173,7 +173,7 @@ async fn give(stream: &UnixStream, sockets: &[OwnedFd]) -> anyhow::Result<()> {
 /// belongs to another user.
 pub async fn ask(path: &Path) -> anyhow::Result<Vec<TcpListener>> {
     let mut refused = None;
-    let asked = async { take(&knock(path, &mut refused).await).await };
+    let asked = async { take(&knock(path, &mut refused).await?).await };
     let answer = tokio::time::timeout(PATIENCE, asked).await;
     let answer = answer.unwrap_or_else(|_| match refused {
         Some(refused) => Err(refused.into()),
@@ -183,14 +183,20 @@ pub async fn ask(path: &Path) -> anyhow::Result<Vec<TcpListener>> {
 }
 
 /// Connects as soon as somebody listens there; says why not yet.
-async fn knock(path: &Path, refused: &mut Option<io::Error>) -> UnixStream {
+async fn knock(path: &Path, refused: &mut Option<io::Error>) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(path).await {
             Ok(stream) => {
                 *refused = None;
-                return stream;
+                return Ok(stream);
             }
-            Err(error) => *refused = Some(error),
+            // What a process before it left, or nothing yet.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+            {
+                *refused = Some(error);
+            }
+            Err(error) => return Err(error),
         }
         tokio::time::sleep(KNOCK).await;
     }

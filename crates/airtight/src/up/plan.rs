@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use airtight_media::id::SignalName;
 
-use crate::{publish::WINDOW_SECONDS, worker::GENERATED};
+use crate::{config::WINDOW_SECONDS, worker::GENERATED};
 
 /// One process of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

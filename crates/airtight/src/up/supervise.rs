@@ -97,7 +97,7 @@ impl Supervised {
                         "has no more to do, the event ended with {end}; `down` and `up` begin a new one"
                     ),
                 );
-                orders.stop.cancelled().await;
+                self.rest(orders).await;
                 break;
             }
             let wait = restart.failed(clock.elapsed(), fastrand::u32(..));
@@ -110,6 +110,19 @@ impl Supervised {
             }
         }
         self.folder.forget(self.part.name());
+    }
+
+    /// Waits until it is ordered to stop: there is nothing more to do, and nothing to replace.
+    async fn rest(&self, mut orders: Orders) {
+        loop {
+            tokio::select! {
+                () = orders.stop.cancelled() => return,
+                Some(answer) = orders.replace.recv() => {
+                    // Who asked has gone: then nobody wants to know.
+                    let _ = answer.send(Ok(()));
+                }
+            }
+        }
     }
 
     /// Waits until the process ends and says how; ends it if that is ordered, and then says nothing.

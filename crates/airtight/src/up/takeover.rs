@@ -42,17 +42,39 @@ impl Prepared {
     }
 }
 
+/// What becomes of the parts that run.
+#[derive(Debug)]
+pub enum Handling {
+    /// They go on, and have to be what is asked for.
+    Goes,
+    /// They are replaced. One that dies before its turn is started again as asked.
+    Replaced,
+    /// They are replaced. What they were given before counts for each until its successor is ready, and is on record
+    /// until all are replaced.
+    KeptUntilReplaced(Given),
+}
+
+impl Handling {
+    /// In an upgrade what was given before counts until then, if it is known; but not beside a new era: from its number on
+    /// the event takes no media of before.
+    pub fn of_upgrade(system: &System, folder: &Folder) -> Self {
+        let begins_era = system.forwarded.contains_key(plan::ORDER);
+        let before = folder.read_given().ok().filter(|_| !begins_era);
+        before.map_or(Self::Replaced, Self::KeptUntilReplaced)
+    }
+}
+
 /// Adopts the parts that run and binds the sockets of those that do not.
 ///
 /// # Errors
-/// A [`SettingError`] if an address can't be bound, or if a part runs with other settings than asked
-/// for, which does not matter for an `upgrade`. Nothing has been started or changed then.
+/// A [`SettingError`] if an address can't be bound, or if a part that goes on runs with other settings than asked
+/// for. Nothing has been started or changed then.
 pub async fn prepare(
     system: &System,
     wanted: &Ports,
     folder: &Folder,
     lives: &Lives,
-    upgrade: bool,
+    handling: &Handling,
     console: &Console,
 ) -> anyhow::Result<Prepared> {
     let (leaving, living) = living(folder)?;
@@ -70,13 +92,19 @@ pub async fn prepare(
         let mut args = plan::arguments(system, &ports, part, crate::cli::reads);
         let (adopted, mut upgraded) = (living.remove(&part), None);
         if let Some(handle) = &adopted {
-            if !upgrade {
-                check_arguments(part, handle, &args).await?;
-            } else if let Some(running) = command_line(part, handle).await? {
-                upgraded = Some(std::mem::replace(&mut args, running));
+            match handling {
+                Handling::Goes => check_arguments(part, handle, &args).await?,
+                Handling::Replaced => {}
+                // One whose words can't be seen is started again as asked.
+                Handling::KeptUntilReplaced(_) => {
+                    let running = command_line(part, handle).await.unwrap_or_default();
+                    upgraded = running.map(|running| std::mem::replace(&mut args, running));
+                }
             }
-            // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
-            args.retain(|argument| !plan::is_order(argument));
+            if !matches!(handling, Handling::Replaced) {
+                // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
+                args.retain(|argument| !plan::is_order(argument));
+            }
             console.say(part, format_args!("is adopted, it runs as process {}", handle.process().pid));
         }
         let supervised = Supervised {
@@ -98,13 +126,9 @@ pub async fn prepare(
 /// Checks whether what runs can be upgraded to what is asked for; nothing is changed.
 ///
 /// # Errors
-/// A [`SettingError`] if a part runs that is not asked for, or listens elsewhere, or if its event is bound to another setting.
+/// A [`SettingError`] if a part runs that is not asked for, or listens elsewhere.
 pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> anyhow::Result<()> {
-    for (part, handle) in known(system, living(folder)?.1)? {
-        // One that has only begun, or stands still, can't be asked for anything.
-        let Some(running) = command_line(part, &handle).await? else { continue };
-        let asked = plan::arguments(system, wanted, part, crate::cli::reads);
-        plan::check_event(&running, &asked).map_err(SettingError::new)?;
+    for (part, running) in running(system, folder).await? {
         let Some(address) = address(system, wanted, part).filter(|address| address.port() != 0) else {
             continue;
         };
@@ -113,6 +137,30 @@ pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> 
         }
     }
     Ok(())
+}
+
+/// Checks whether the event that is on the air allows what is asked for.
+///
+/// # Errors
+/// A [`SettingError`] that names what it is bound to.
+pub async fn check_event(system: &System, wanted: &Ports, folder: &Folder) -> anyhow::Result<()> {
+    if Event::of(system).is_over().is_some() {
+        return Ok(());
+    }
+    for (part, running) in running(system, folder).await? {
+        let asked = plan::arguments(system, wanted, part, crate::cli::reads);
+        plan::check_event(&running, &asked).map_err(SettingError::new)?;
+    }
+    Ok(())
+}
+
+/// The parts that run, with their arguments: one that has only begun, or stands still, can't be asked for anything.
+async fn running(system: &System, folder: &Folder) -> anyhow::Result<Vec<(Part, Vec<String>)>> {
+    let mut running = Vec::new();
+    for (part, handle) in known(system, living(folder)?.1)? {
+        running.extend(command_line(part, &handle).await?.map(|arguments| (part, arguments)));
+    }
+    Ok(running)
 }
 
 /// Whether anything of the system of a folder runs, be it its supervisor alone.

@@ -95,6 +95,14 @@ fn an_upgrade_that_fails_leaves_those_that_go_on_what_they_are() {
         assert!(said.contains(expected), "{said}");
     }
     assert_eq!(lines(&system), given, "nothing was changed");
+
+    system.upgrade_as(&["--window", "10"]);
+    let shorter = [given[0].clone(), given[1].clone()].into_iter();
+    let shorter = shorter.chain(given[2..].iter().map(|line| line.replace("--window=12", "--window=10")));
+    assert_eq!(lines(&system), shorter.collect::<Vec<_>>());
+    let now_on_record = on_record.replace(r#""window": "12""#, r#""window": "10""#);
+    assert_ne!(now_on_record, on_record);
+    assert_eq!(fs::read_to_string(system.settings()).unwrap(), now_on_record);
 }
 
 /// What is said of a command that is refused.
