@@ -7,6 +7,7 @@
 //!
 //! Never here: media. No byte that a viewer sees goes through the supervisor.
 
+mod arguments;
 mod console;
 pub mod down;
 mod event;

@@ -139,6 +139,7 @@ impl Composer {
         self.turn();
         let Some(record) = self.record.clone() else { return };
         self.arrivals.observe(&record, self.millis(), self.timeline.next().is_some());
+        self.look_for_others(&record);
         self.fetch_openings();
         if self.timeline.next().is_none() {
             self.begin(&record);
@@ -147,6 +148,7 @@ impl Composer {
         self.advance(&record);
         self.fetch_late(&record);
         self.hedge(&record);
+        self.look_for_others(&record);
     }
 
     /// The next action, in order.

@@ -12,8 +12,10 @@ use tracing::{debug, info, warn};
 
 use super::{contents::Contents, parities::Parities};
 
-/// Upper bounds of the buckets of decision times, in seconds: half of every target duration that is usual is one.
-const SWITCHES: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0];
+/// Upper bounds of the buckets of decision times, in seconds. They are to stay below half a target duration: the last
+/// millisecond below that is one, for every target duration that is usual.
+const SWITCHES: [f64; 14] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.499, 0.6, 0.75, 0.9, 0.999, 1.499, 1.999, 2.999, 4.999];
 
 /// Counters over all signals, and what their lineages' contents are.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub struct Figures {
     pub fetches_failed: Counter,
     /// Fetches made beside a slow one.
     pub hedged: Counter,
-    /// How long after a copy failed or was due another one was decided for.
+    /// How long after a copy failed or was due, and there was another, that one was decided for.
     pub switched: Histogram,
 }
 
@@ -74,7 +76,7 @@ impl Figures {
         );
         counter("fetches_failed", "Fetches of media that brought nothing", &self.fetches_failed);
         counter("fetches_hedged", "Fetches of media made beside one that took long", &self.hedged);
-        let help = "From when a copy was asked for in vain, or usually comes, until another was decided for";
+        let help = "From when a copy was asked for in vain, or usually comes, and there is another, until that is decided for";
         registry.register("copy_switch_seconds", help, self.switched.clone());
         self.contents.register(registry);
         self.parities.register(registry);

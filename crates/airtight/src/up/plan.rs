@@ -1,4 +1,4 @@
-//! What `up` runs: the parts, how each is started, and what there is to open. Pure.
+//! What `up` runs: the parts, where they keep what outlives them, and what there is to open. Pure.
 //!
 //! Never here: a socket, a process, a file.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use airtight_media::id::SignalName;
 
-use crate::{config::WINDOW_SECONDS, worker::GENERATED};
+use crate::worker::GENERATED;
 
 /// One process of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +106,7 @@ impl Part {
     }
 
     /// The command of this binary that runs it.
-    const fn role(self) -> &'static str {
+    pub const fn role(self) -> &'static str {
         match self {
             Self::WorkerA | Self::WorkerB => "worker",
             Self::Discovery => "discovery",
@@ -168,129 +168,13 @@ pub struct System {
 /// The ports that the parts listen on.
 pub type Ports = BTreeMap<Part, u16>;
 
-/// The arguments with which each part is started, the command first; `reads(command, key)` says which
-/// settings a command has.
-pub fn arguments(
-    system: &System,
-    ports: &Ports,
-    part: Part,
-    reads: impl Fn(&str, &str) -> bool,
-) -> Vec<String> {
-    let url = |part: Part| {
-        let port = system.via.get(&part).or_else(|| ports.get(&part));
-        port.map(|&port| url(system.host, port))
-    };
-    let urls = |parts: &[Part]| parts.iter().filter_map(|&part| url(part)).collect::<Vec<_>>().join(",");
-    let packagers = urls(&[Part::Server1, Part::Server2]);
-    let state = || state(&system.folder, part).display().to_string();
-    let mut args = Arguments(vec![part.role().to_owned()]);
-    for (key, value) in system.forwarded.iter().filter(|(key, _)| reads(part.role(), key)) {
-        args.set(key, value);
-    }
-    if let Some(&port) = ports.get(&part) {
-        args.set("listen", SocketAddr::new(system.host, port));
-    }
-    match part {
-        Part::WorkerA | Part::WorkerB => {
-            args.set("signal", &system.signal);
-            args.set("name", if part == Part::WorkerA { "a" } else { "b" });
-            args.set("input", &system.input);
-            args.set("packagers", packagers);
-        }
-        Part::Discovery => {
-            args.set("output", spool(&system.folder, Part::Server1).display());
-            args.set("packagers", packagers);
-            args.set("reporter", urls(&[Part::Reporter]));
-        }
-        Part::Reporter => args.set("state", state()),
-        Part::Server1 | Part::Server2 => {
-            args.set("name", part);
-            args.set("root", spool(&system.folder, part).display());
-            args.set("spool", true);
-        }
-        Part::Origin1 | Part::Origin2 => {
-            args.set("name", part);
-            args.set("reporter", urls(&[Part::Reporter]));
-            args.set("peers", urls(&[if part == Part::Origin1 { Part::Origin2 } else { Part::Origin1 }]));
-            args.set("state", state());
-            if !system.forwarded.contains_key("pathways") {
-                args.set("pathways", pathways(system, ports));
-            }
-        }
-    }
-    args.0
-}
-
-/// Where a part listens that was started with these arguments.
-pub fn listens(arguments: &[String]) -> Option<SocketAddr> {
-    value(arguments, "listen")?.parse().ok()
-}
-
-/// Whether the event of a running part allows it to go on as asked.
-///
-/// # Errors
-/// A sentence that names the setting that stands against it.
-pub fn check_event(running: &[String], asked: &[String]) -> Result<(), String> {
-    match (value(running, "signal"), value(asked, "signal")) {
-        (Some(signal), Some(other)) if signal != other => {
-            return Err(format!(
-                "signal = '{other}' can't be used: {signal} is on the air; end it with `airtight end {signal}` and \
-                 `airtight down` first, or give another --run-dir"
-            ));
-        }
-        _ => {}
-    }
-    let window = |arguments| {
-        value(arguments, "window").and_then(|seconds| seconds.parse().ok()).unwrap_or(WINDOW_SECONDS)
-    };
-    let (window, other) = (window(running), window(asked));
-    if other > window {
-        return Err(format!(
-            "window = '{other}' can't be used: the event on the air has one of {window} s, and what left a playlist must \
-             not come back; give {window} at most, or give it to the next event"
-        ));
-    }
-    Ok(())
-}
-
-/// The value of a flag.
-fn value<'a>(arguments: &'a [String], key: &str) -> Option<&'a str> {
-    arguments.iter().find_map(|argument| argument.strip_prefix("--")?.strip_prefix(key)?.strip_prefix('='))
-}
-
-/// A setting that orders something of the first process of a part: one that is started again must not change the
-/// tracks of the event once more.
-pub const ORDER: &str = "new-era";
-
-/// Whether an argument is that order.
-pub fn is_order(argument: &str) -> bool {
-    argument
-        .strip_prefix("--")
-        .and_then(|argument| argument.strip_prefix(ORDER))
-        .is_some_and(|rest| rest.starts_with('='))
-}
-
-/// Where viewers reach both origins, and behind `=` where these reach each other, if elsewhere. Nothing if there is one
-/// origin, or if they listen on an address that stands for all: under which name viewers come is for the operator to say.
-fn pathways(system: &System, ports: &Ports) -> String {
-    let way = |origin: Part| {
-        let port = *ports.get(&origin)?;
-        let (public, via) = (url(system.host, port), system.via.get(&origin));
-        Some(via.map_or_else(|| public.clone(), |via| format!("{public}={}", url(system.host, *via))))
-    };
-    match [Part::Origin1, Part::Origin2].map(way) {
-        [Some(one), Some(two)] if !system.host.is_unspecified() => format!("{one},{two}"),
-        _ => String::new(),
-    }
-}
-
 /// The folder that a packager owns.
 pub fn spool(folder: &Path, part: Part) -> PathBuf {
     folder.join(if part == Part::Server2 { "spool-2" } else { "spool-1" })
 }
 
 /// The folder in which a part keeps what outlives it.
-fn state(folder: &Path, part: Part) -> PathBuf {
+pub fn state(folder: &Path, part: Part) -> PathBuf {
     folder.join(format!("state-{part}"))
 }
 
@@ -301,18 +185,6 @@ pub fn folders(system: &System) -> impl Iterator<Item = PathBuf> {
         Part::Reporter | Part::Origin1 | Part::Origin2 => Some(state(&system.folder, part)),
         Part::WorkerA | Part::WorkerB | Part::Discovery => None,
     })
-}
-
-struct Arguments(Vec<String>);
-
-impl Arguments {
-    /// Sets a flag; one without a value is left to its default.
-    fn set(&mut self, key: &str, value: impl fmt::Display) {
-        let value = value.to_string();
-        if !value.is_empty() {
-            self.0.push(format!("--{key}={value}"));
-        }
-    }
 }
 
 /// How to reach a port of a system from the same machine; what the origins tell viewers begins so, too.
@@ -360,151 +232,28 @@ pub fn welcome(system: &System, ports: &Ports) -> String {
     lines.join("\n")
 }
 
+/// All parts on the ports of the seed system.
+#[cfg(test)]
+pub(super) fn whole() -> (System, Ports) {
+    let system = System {
+        signal: "live01".parse().unwrap(),
+        input: "testsrc".to_owned(),
+        folder: "run".into(),
+        host: IpAddr::from([127, 0, 0, 1]),
+        parts: Part::ALL.to_vec(),
+        segment: Duration::from_secs(4),
+        forwarded: BTreeMap::from([("window", "60".to_owned()), ("segment", "4000".to_owned())]),
+        via: Ports::new(),
+    };
+    let ports = Part::ALL.into_iter().filter_map(|part| Some((part, part.port()?.default))).collect();
+    (system, ports)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv6Addr;
 
     use super::*;
-
-    fn system() -> (System, Ports) {
-        let system = System {
-            signal: "live01".parse().unwrap(),
-            input: "testsrc".to_owned(),
-            folder: "run".into(),
-            host: IpAddr::from([127, 0, 0, 1]),
-            parts: Part::ALL.to_vec(),
-            segment: Duration::from_secs(4),
-            forwarded: BTreeMap::from([("window", "60".to_owned()), ("segment", "4000".to_owned())]),
-            via: Ports::new(),
-        };
-        let ports = Part::ALL.into_iter().filter_map(|part| Some((part, part.port()?.default))).collect();
-        (system, ports)
-    }
-
-    fn check(part: Part, expected: &str) {
-        let (system, ports) = system();
-        let reads = |command: &str, key: &str| match command {
-            "worker" => key == "segment",
-            "packager" | "origin" => key == "window",
-            _ => false,
-        };
-        assert_eq!(arguments(&system, &ports, part, reads).join(" "), expected);
-    }
-
-    #[test]
-    fn where_a_part_listens_is_among_its_arguments() {
-        let (system, ports) = system();
-        for part in Part::ALL {
-            let address = ports.get(&part).map(|&port| SocketAddr::new(system.host, port));
-            assert_eq!(listens(&arguments(&system, &ports, part, |_, _| true)), address, "{part}");
-        }
-    }
-
-    #[test]
-    fn what_an_event_is_bound_to_stays() {
-        let (system, ports) = system();
-        let reads = |_: &str, key: &str| key == "window";
-        let check = |part, change: &dyn Fn(&mut System)| {
-            let mut other = system.clone();
-            change(&mut other);
-            let arguments = |system| arguments(system, &ports, part, reads);
-            check_event(&arguments(&system), &arguments(&other))
-        };
-        let window = |text: &'static str| {
-            move |system: &mut System| _ = system.forwarded.insert("window", text.to_owned())
-        };
-        for part in Part::ALL {
-            assert_eq!(check(part, &window("60")), Ok(()));
-            assert_eq!(check(part, &window("12")), Ok(()), "it goes on further ahead");
-            assert_eq!(
-                check(part, &|system| _ = system.forwarded.remove("window")),
-                Ok(()),
-                "30, the default"
-            );
-        }
-        let error = check(Part::Origin2, &window("90")).unwrap_err();
-        assert!(
-            error.starts_with("window = '90' can't be used: the event on the air has one of 60 s, "),
-            "{error}"
-        );
-        let signal = |system: &mut System| system.signal = "live02".parse().unwrap();
-        assert_eq!(check(Part::Origin1, &signal), Ok(()), "it serves whatever there is");
-        let error = check(Part::WorkerB, &signal).unwrap_err();
-        assert!(error.starts_with("signal = 'live02' can't be used: live01 is on the air; "), "{error}");
-    }
-
-    #[test]
-    fn both_workers_feed_both_packagers() {
-        let common = "--input=testsrc --packagers=http://localhost:8080,http://localhost:9090";
-        check(Part::WorkerA, &format!("worker --segment=4000 --signal=live01 --name=a {common}"));
-        check(Part::WorkerB, &format!("worker --segment=4000 --signal=live01 --name=b {common}"));
-    }
-
-    #[test]
-    fn a_part_behind_a_proxy_is_looked_for_there() {
-        let (mut system, ports) = system();
-        system.via = Ports::from([(Part::Server2, 9)]);
-        let args = |part| arguments(&system, &ports, part, |_, _| false).join(" ");
-        assert!(
-            args(Part::Discovery).contains("--packagers=http://localhost:8080,http://localhost:9 "),
-            "{}",
-            args(Part::Discovery)
-        );
-        assert!(args(Part::Server2).contains("--listen=127.0.0.1:9090 "), "{}", args(Part::Server2));
-    }
-
-    #[test]
-    fn viewers_are_named_both_origins_where_they_can_reach_them() {
-        let (mut system, mut ports) = system();
-        system.via = Ports::from([(Part::Origin2, 7)]);
-        assert_eq!(
-            pathways(&system, &ports),
-            "http://localhost:8000,http://localhost:8001=http://localhost:7",
-            "viewers come by no proxy"
-        );
-        system.host = IpAddr::from([0, 0, 0, 0]);
-        assert_eq!(pathways(&system, &ports), "", "nobody can tell under which name");
-        system.host = IpAddr::from([192, 0, 2, 1]);
-        ports.remove(&Part::Origin1);
-        assert_eq!(pathways(&system, &ports), "", "there is nothing to choose from");
-    }
-
-    #[test]
-    fn each_packager_owns_a_spool() {
-        check(
-            Part::Server1,
-            "packager --window=60 --listen=127.0.0.1:8080 --name=server1 --root=run/spool-1 --spool=true",
-        );
-        check(
-            Part::Server2,
-            "packager --window=60 --listen=127.0.0.1:9090 --name=server2 --root=run/spool-2 --spool=true",
-        );
-    }
-
-    #[test]
-    fn the_control_plane_knows_packagers_and_reporter() {
-        check(Part::Reporter, "reporter --listen=127.0.0.1:2000 --state=run/state-reporter");
-        check(
-            Part::Discovery,
-            "discovery --output=run/spool-1 --packagers=http://localhost:8080,http://localhost:9090 --reporter=http://localhost:2000",
-        );
-    }
-
-    #[test]
-    fn origins_are_each_other_s_peers() {
-        check(
-            Part::Origin1,
-            "origin --window=60 --listen=127.0.0.1:8000 --name=origin1 --reporter=http://localhost:2000 \
-             --peers=http://localhost:8001 --state=run/state-origin1 \
-             --pathways=http://localhost:8000,http://localhost:8001",
-        );
-        check(
-            Part::Origin2,
-            "origin --window=60 --listen=127.0.0.1:8001 --name=origin2 --reporter=http://localhost:2000 \
-             --peers=http://localhost:8000 --state=run/state-origin2 \
-             --pathways=http://localhost:8000,http://localhost:8001",
-        );
-    }
 
     #[test]
     fn names_are_read_back() {
@@ -521,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_opened() {
-        let (mut system, ports) = system();
+        let (mut system, ports) = whole();
         assert!(welcome(&system, &ports).contains("  http://localhost:8000/live01/  "));
         let generated = "live01 goes on the air with the generated programme. Open one of these:\n\n  http";
         assert!(welcome(&system, &ports).starts_with(generated));

@@ -3,7 +3,8 @@
 //! Every part reads its settings the way it will read them when it runs: its own section, its variables,
 //! its ranges. So there is no second list of what is allowed.
 
-use super::plan::{self, Part, Ports, System};
+use super::arguments;
+use super::plan::{Part, Ports, System};
 use crate::cli::{self, Invocation};
 use crate::config::SettingError;
 use crate::{discovery, log, origin, packager, reporter, worker};
@@ -38,7 +39,7 @@ pub async fn check(system: &System, ports: &Ports) -> Result<(), SettingError> {
 
 /// What a part would read.
 fn given(system: &System, ports: &Ports, part: Part) -> Result<Invocation, SettingError> {
-    let args = plan::arguments(system, ports, part, cli::reads);
+    let args = arguments::of(system, ports, part, cli::reads);
     cli::parse(std::iter::once("airtight".to_owned()).chain(args).map(Into::into))
 }
 

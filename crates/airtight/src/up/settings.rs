@@ -9,8 +9,9 @@ use std::str::FromStr;
 use airtight_media::id::SignalName;
 use anyhow::{Context as _, bail};
 
+use super::arguments::ORDER;
 use super::folder::{Folder, Given};
-use super::plan::{ORDER, Part, Ports, System};
+use super::plan::{Part, Ports, System};
 use crate::cli;
 use crate::config::{SettingError, Settings};
 use crate::worker::{GENERATED, media_in, segment};

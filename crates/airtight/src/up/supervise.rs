@@ -12,12 +12,13 @@ use airtight_control::restart::{Policy, Restart};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::arguments::is_order;
 use super::console::Console;
 use super::event::Event;
 use super::folder::Folder;
 use super::handover::Predecessor;
 use super::lives::{Fate, Lives};
-use super::plan::{Part, is_order};
+use super::plan::Part;
 use super::running::{End, Running};
 use super::succession::Answer;
 use super::{handover, logs, sockets};

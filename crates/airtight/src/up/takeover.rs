@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::{sleep, timeout};
 
+use super::arguments;
 use super::console::Console;
 use super::event::Event;
 use super::folder::{Folder, Given, Living};
 use super::lives::Lives;
-use super::plan::{self, Part, Ports, System};
+use super::plan::{Part, Ports, System};
 use super::running::Running;
 use super::supervise::Supervised;
 use super::{handover, sockets};
@@ -58,7 +59,7 @@ impl Handling {
     /// In an upgrade what was given before counts until then, if it is known; but not beside a new era: from its number on
     /// the event takes no media of before.
     pub fn of_upgrade(system: &System, folder: &Folder) -> Self {
-        let begins_era = system.forwarded.contains_key(plan::ORDER);
+        let begins_era = system.forwarded.contains_key(arguments::ORDER);
         let before = folder.read_given().ok().filter(|_| !begins_era);
         before.map_or(Self::Replaced, Self::KeptUntilReplaced)
     }
@@ -89,7 +90,7 @@ pub async fn prepare(
     }
     let mut parts = Vec::new();
     for &part in &system.parts {
-        let mut args = plan::arguments(system, &ports, part, crate::cli::reads);
+        let mut args = arguments::of(system, &ports, part, crate::cli::reads);
         let (adopted, mut upgraded) = (living.remove(&part), None);
         if let Some(handle) = &adopted {
             match handling {
@@ -103,7 +104,7 @@ pub async fn prepare(
             }
             if !matches!(handling, Handling::Replaced) {
                 // Nobody is started who could carry it out: a process that follows an unforeseen end must not.
-                args.retain(|argument| !plan::is_order(argument));
+                args.retain(|argument| !arguments::is_order(argument));
             }
             console.say(part, format_args!("is adopted, it runs as process {}", handle.process().pid));
         }
@@ -132,7 +133,7 @@ pub async fn check_upgrade(system: &System, wanted: &Ports, folder: &Folder) -> 
         let Some(address) = address(system, wanted, part).filter(|address| address.port() != 0) else {
             continue;
         };
-        if let Some(other) = plan::listens(&running).filter(|listens| *listens != address) {
+        if let Some(other) = arguments::listens(&running).filter(|listens| *listens != address) {
             bail!(other_settings(format_args!("{part} listens on {other}, not on {address}")));
         }
     }
@@ -148,8 +149,8 @@ pub async fn check_event(system: &System, wanted: &Ports, folder: &Folder) -> an
         return Ok(());
     }
     for (part, running) in running(system, folder).await? {
-        let asked = plan::arguments(system, wanted, part, crate::cli::reads);
-        plan::check_event(&running, &asked).map_err(SettingError::new)?;
+        let asked = arguments::of(system, wanted, part, crate::cli::reads);
+        arguments::check_event(&running, &asked).map_err(SettingError::new)?;
     }
     Ok(())
 }
@@ -316,8 +317,9 @@ fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
 
 /// The first setting of a running part that is not asked for, or that it lacks.
 fn difference(running: &[String], asked: &[String]) -> Option<String> {
-    let lacks =
-        |list: &[String], argument: &str| !plan::is_order(argument) && !list.iter().any(|a| a == argument);
+    let lacks = |list: &[String], argument: &str| {
+        !arguments::is_order(argument) && !list.iter().any(|a| a == argument)
+    };
     let other = running.iter().find(|argument| lacks(asked, argument));
     let lacking = || asked.iter().find(|argument| lacks(running, argument));
     other.cloned().or_else(|| Some(format!("no {}", lacking()?)))

@@ -23,7 +23,7 @@ pub const LEGEND: [(&str, &str); 3] = [
     ),
     (
         "switch p99 ms",
-        "the time from a copy's failure, or its usual time, until another was decided for, of 99 in 100 over both origins, rounded up to the next bound that they count by",
+        "the time from a copy's failure, or its usual time, and from when there was another, until that was decided for, of 99 in 100 over both origins, rounded up to the next bound that they count by",
     ),
 ];
 

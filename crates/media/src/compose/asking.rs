@@ -7,7 +7,7 @@ use super::{
 use crate::{
     grid::Number,
     holding::Piece,
-    id::Lineage,
+    id::{Lineage, TrackName},
     record::{Record, Track},
 };
 
@@ -144,6 +144,15 @@ impl Composer {
     pub(super) fn lost(&mut self, from: SourceId, piece: &Piece, since: Monotonic) {
         let (Piece::Segment { number, .. }, Some(record)) = (piece, &self.record) else { return };
         self.switches.lost(from, piece, since.max(self.missed_from(record, *number)));
+    }
+
+    /// Where a copy in use is of no use: whether anybody has another one by now.
+    pub(super) fn look_for_others(&mut self, record: &Record) {
+        let sources = &self.sources;
+        let copies = |name: &TrackName, number| {
+            record.track(name, number).map(|track| sources.copies(track, number)).unwrap_or_default()
+        };
+        self.switches.look(self.now, copies);
     }
 
     /// What is told of a number ahead of its time is not missed before about that time.

@@ -103,14 +103,15 @@ pub enum Decision {
     },
     /// Another copy is taken than the one in use.
     #[error(
-        "number {number}: another copy of {track} is asked for, {after:?} after the one in use failed or was due"
+        "number {number}: another copy of {track} is asked for, {after:?} after the one in use failed or was due \
+         and there was another"
     )]
     Switched {
         /// The number.
         number: Number,
         /// The track.
         track: TrackName,
-        /// Since the copy in use was asked for in vain, or usually comes.
+        /// Since the copy in use was asked for in vain, or usually comes, and somebody has another.
         after: Duration,
     },
     /// A copy that does not pass the check.

@@ -5,7 +5,7 @@ use super::{
     world::openings,
 };
 use crate::{
-    compose::{Action, Event, SourceId},
+    compose::{Action, Decision, Event, SourceId},
     grid::Number,
     holding::{Line, Piece},
     id::InitHash,
@@ -86,6 +86,37 @@ fn a_source_that_brought_nothing_is_still_asked_for_what_it_alone_has() {
     alone.holds_from(SOURCE, FIRST.next(), 3000);
     // The suspect alone has it: better than nobody.
     assert_eq!(alone.asked()[0].0, SOURCE);
+}
+
+/// `FIRST` is asked of the first source at 1000 ms and fails at 1400. How long after that the other, which has it from
+/// `has_it` on, is decided for.
+fn decided_for_after(has_it: u64) -> Vec<u64> {
+    let mut alone = Alone::new();
+    let (ticket, _) = alone.opened();
+    let failed = Event::Failed(ticket);
+    if has_it < 1400 {
+        alone.holds_from(OTHER, FIRST, has_it);
+        alone.composer.handle(failed, at(1400));
+    } else {
+        alone.composer.handle(failed, at(1400));
+        // Looked at in the meantime: the first is not tried again before 1500, and not at all once it is away.
+        alone.composer.tick(at(1450));
+        alone.composer.handle(Event::Down(SOURCE), at(1460));
+        alone.holds_from(OTHER, FIRST, has_it);
+    }
+    let actions = std::iter::from_fn(|| alone.composer.poll());
+    let after = actions.filter_map(|action| match action {
+        Action::Decided(Decision::Switched { after, .. }) => u64::try_from(after.as_millis()).ok(),
+        _ => None,
+    });
+    after.collect()
+}
+
+#[test]
+fn the_time_to_decide_counts_from_the_trouble_or_from_when_there_is_another_copy() {
+    assert_eq!(decided_for_after(1010), [400], "it was there all the time");
+    assert_eq!(decided_for_after(1390), [400], "it was there when the first failed");
+    assert_eq!(decided_for_after(1700), [0], "there was nothing to decide for");
 }
 
 #[test]
