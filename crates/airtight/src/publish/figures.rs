@@ -15,7 +15,7 @@ use super::{contents::Contents, parities::Parities};
 /// Upper bounds of the buckets of decision times, in seconds. They are to stay below half a target duration: the last
 /// millisecond below that is one, for every target duration that is usual.
 const SWITCHES: [f64; 14] =
-    [0.01, 0.025, 0.05, 0.1, 0.25, 0.499, 0.6, 0.75, 0.9, 0.999, 1.499, 1.999, 2.999, 4.999];
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.499, 0.6, 0.749, 0.9, 0.999, 1.499, 1.999, 2.499, 2.999];
 
 /// Counters over all signals, and what their lineages' contents are.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Figures {
     pub fetches_failed: Counter,
     /// Fetches made beside a slow one.
     pub hedged: Counter,
-    /// How long after a copy failed or was due, and there was another, that one was decided for.
+    /// How long after a copy failed or was due another one was decided for, but for the time in which nobody had one.
     pub switched: Histogram,
 }
 
@@ -76,7 +76,8 @@ impl Figures {
         );
         counter("fetches_failed", "Fetches of media that brought nothing", &self.fetches_failed);
         counter("fetches_hedged", "Fetches of media made beside one that took long", &self.hedged);
-        let help = "From when a copy was asked for in vain, or usually comes, and there is another, until that is decided for";
+        let help = "From when a copy was asked for in vain, or usually comes, until another was decided for; \
+                    not counted while nobody has another";
         registry.register("copy_switch_seconds", help, self.switched.clone());
         self.contents.register(registry);
         self.parities.register(registry);
@@ -124,5 +125,21 @@ impl Figures {
             Decision::Late(..) | Decision::Lacking(_) | Decision::Contradiction(_) => {}
         }
         warn!("{signal}{whose}: {decision}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::SWITCHES;
+
+    #[test]
+    fn what_took_half_a_target_duration_is_not_counted_with_what_took_less() {
+        for target in [1000, 1500, 2000, 3000, 4000, 5000, 6000] {
+            let below = Duration::from_millis(target / 2 - 1).as_secs_f64();
+            assert!(SWITCHES.iter().any(|bound| bound.to_bits() == below.to_bits()), "{target}");
+        }
+        assert!(SWITCHES.is_sorted());
     }
 }

@@ -6,9 +6,13 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::plan::{Part, Ports, System, spool, state, url};
-use crate::config::WINDOW_SECONDS;
+use crate::{child, config::WINDOW_SECONDS};
 
-/// The arguments with which each part is started, the command first; `reads(command, key)` says which
+/// A setting that orders something of the first process of a part: one that is started again must not change the
+/// tracks of the event once more.
+pub const ORDER: &str = "new-era";
+
+/// The arguments with which a part is started, the command first; `reads(command, key)` says which
 /// settings a command has.
 pub fn of(system: &System, ports: &Ports, part: Part, reads: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let url = |part: Part| {
@@ -88,6 +92,27 @@ pub fn check_event(running: &[String], asked: &[String]) -> Result<(), String> {
     Ok(())
 }
 
+/// The arguments of the part itself in a line of `/proc/<pid>/cmdline`.
+pub fn of_process(line: &[u8]) -> Vec<String> {
+    let line = String::from_utf8_lossy(line);
+    let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
+    of_program(&running).iter().map(|argument| (*argument).to_owned()).collect()
+}
+
+/// The arguments of the part itself, also while its process is still being prepared by `airtight child`.
+fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
+    let program = running.iter().position(|argument| *argument == "--").filter(|_| running[0] == child::NAME);
+    program.map_or(running, |dashes| running.get(dashes + 2..).unwrap_or_default())
+}
+
+/// The first setting of a running part that is not asked for, or that it lacks.
+pub fn difference(running: &[String], asked: &[String]) -> Option<String> {
+    let lacks = |list: &[String], argument: &str| !is_order(argument) && !list.iter().any(|a| a == argument);
+    let other = running.iter().find(|argument| lacks(asked, argument));
+    let lacking = || asked.iter().find(|argument| lacks(running, argument));
+    other.cloned().or_else(|| Some(format!("no {}", lacking()?)))
+}
+
 /// The value of a flag.
 fn value<'a>(arguments: &'a [String], key: &str) -> Option<&'a str> {
     arguments.iter().find_map(|argument| value_of(argument, key))
@@ -97,10 +122,6 @@ fn value<'a>(arguments: &'a [String], key: &str) -> Option<&'a str> {
 fn value_of<'a>(argument: &'a str, key: &str) -> Option<&'a str> {
     argument.strip_prefix("--")?.strip_prefix(key)?.strip_prefix('=')
 }
-
-/// A setting that orders something of the first process of a part: one that is started again must not change the
-/// tracks of the event once more.
-pub const ORDER: &str = "new-era";
 
 /// Whether an argument is that order.
 pub fn is_order(argument: &str) -> bool {
@@ -263,5 +284,37 @@ mod tests {
              --peers=http://localhost:8000 --state=run/state-origin2 \
              --pathways=http://localhost:8000,http://localhost:8001",
         );
+    }
+
+    fn asked(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn other_settings_are_named() {
+        let running = asked("origin --listen=127.0.0.1:8000");
+        assert_eq!(difference(&running, &asked("origin --listen=127.0.0.1:8000")), None);
+        assert_eq!(
+            difference(&running, &asked("origin --listen=127.0.0.1:8500")).as_deref(),
+            Some("--listen=127.0.0.1:8000")
+        );
+        assert_eq!(
+            difference(&running, &asked("origin --listen=127.0.0.1:8000 --window=60")).as_deref(),
+            Some("no --window=60")
+        );
+        let (ordered, plain) = (asked("worker --new-era=30"), asked("worker"));
+        assert_eq!(difference(&ordered, &plain), None, "what was ordered is done");
+        assert_eq!(difference(&plain, &asked("worker --new-era=60")), None, "and nothing is left to do");
+    }
+
+    #[test]
+    fn a_part_that_is_still_being_prepared_is_known_by_what_it_will_be() {
+        let prepared =
+            ["child", "--listeners", "1", "--own-session", "--", "/bin/airtight", "origin", "--state=a"];
+        assert_eq!(of_program(&prepared), ["origin", "--state=a"]);
+        assert_eq!(of_process(b"airtight\0origin\0--state=a\0"), ["origin", "--state=a"]);
+        assert_eq!(of_program(&["origin", "--state=a"]), ["origin", "--state=a"]);
+        assert_eq!(of_program(&["child", "--"]), [""; 0]);
+        assert_eq!(of_program(&[]), [""; 0]);
     }
 }

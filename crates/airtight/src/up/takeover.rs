@@ -17,7 +17,7 @@ use super::plan::{Part, Ports, System};
 use super::running::Running;
 use super::supervise::Supervised;
 use super::{handover, sockets};
-use crate::child::{self, process::Handle};
+use crate::child::process::Handle;
 use crate::config::SettingError;
 
 /// For a process to have a command line.
@@ -185,7 +185,7 @@ pub fn check_given(folder: &Folder, given: &Given) -> Result<(), SettingError> {
             .chain(given.settings.variables.iter().map(|(name, text)| format!("{name}={text}")))
             .collect::<Vec<_>>()
     };
-    match difference(&all(&before), &all(given)) {
+    match arguments::difference(&all(&before), &all(given)) {
         None => Ok(()),
         Some(other) => Err(other_settings(format_args!("it was given {other}"))),
     }
@@ -278,7 +278,7 @@ async fn ask(part: Part, folder: &Folder, console: &Console) -> Option<TcpListen
 async fn check_arguments(part: Part, handle: &Handle, args: &[String]) -> anyhow::Result<()> {
     // One that has ended is started anew as asked.
     let Some(running) = command_line(part, handle).await? else { return Ok(()) };
-    match difference(&running, args) {
+    match arguments::difference(&running, args) {
         None => Ok(()),
         Some(argument) => bail!(other_settings(format_args!("{part} runs with {argument}"))),
     }
@@ -291,7 +291,7 @@ async fn command_line(part: Part, handle: &Handle) -> anyhow::Result<Option<Vec<
     let sight = async {
         loop {
             match std::fs::read(format!("/proc/{}/cmdline", process.pid)) {
-                Ok(line) if !line.is_empty() => return Ok(Some(arguments(&line))),
+                Ok(line) if !line.is_empty() => return Ok(Some(arguments::of_process(&line))),
                 _ if !process.lives() => return Ok(None),
                 Ok(_) => sleep(GLANCE).await,
                 Err(error) => return Err(error),
@@ -300,29 +300,6 @@ async fn command_line(part: Part, handle: &Handle) -> anyhow::Result<Option<Vec<
     };
     let seen = timeout(SIGHT, sight).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     seen.with_context(|| format!("cannot see how {part} was started"))
-}
-
-/// The arguments of the part itself in a line of `/proc/<pid>/cmdline`.
-fn arguments(line: &[u8]) -> Vec<String> {
-    let line = String::from_utf8_lossy(line);
-    let running: Vec<&str> = line.trim_end_matches('\0').split('\0').skip(1).collect();
-    of_program(&running).iter().map(|argument| (*argument).to_owned()).collect()
-}
-
-/// The arguments of the part itself, also while its process is still being prepared by `airtight child`.
-fn of_program<'a>(running: &'a [&'a str]) -> &'a [&'a str] {
-    let program = running.iter().position(|argument| *argument == "--").filter(|_| running[0] == child::NAME);
-    program.map_or(running, |dashes| running.get(dashes + 2..).unwrap_or_default())
-}
-
-/// The first setting of a running part that is not asked for, or that it lacks.
-fn difference(running: &[String], asked: &[String]) -> Option<String> {
-    let lacks = |list: &[String], argument: &str| {
-        !arguments::is_order(argument) && !list.iter().any(|a| a == argument)
-    };
-    let other = running.iter().find(|argument| lacks(asked, argument));
-    let lacking = || asked.iter().find(|argument| lacks(running, argument));
-    other.cloned().or_else(|| Some(format!("no {}", lacking()?)))
 }
 
 fn other_settings(what: impl std::fmt::Display) -> SettingError {
@@ -335,45 +312,14 @@ fn other_settings(what: impl std::fmt::Display) -> SettingError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asked(line: &str) -> Vec<String> {
-        line.split(' ').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn other_settings_are_named() {
-        let running = asked("origin --listen=127.0.0.1:8000");
-        assert_eq!(difference(&running, &asked("origin --listen=127.0.0.1:8000")), None);
-        assert_eq!(
-            difference(&running, &asked("origin --listen=127.0.0.1:8500")).as_deref(),
-            Some("--listen=127.0.0.1:8000")
-        );
-        assert_eq!(
-            difference(&running, &asked("origin --listen=127.0.0.1:8000 --window=60")).as_deref(),
-            Some("no --window=60")
-        );
-        let (ordered, plain) = (asked("worker --new-era=30"), asked("worker"));
-        assert_eq!(difference(&ordered, &plain), None, "what was ordered is done");
-        assert_eq!(difference(&plain, &asked("worker --new-era=60")), None, "and nothing is left to do");
-    }
-
-    #[test]
-    fn a_part_that_is_still_being_prepared_is_known_by_what_it_will_be() {
-        let prepared =
-            ["child", "--listeners", "1", "--own-session", "--", "/bin/airtight", "origin", "--state=a"];
-        assert_eq!(of_program(&prepared), ["origin", "--state=a"]);
-        assert_eq!(arguments(b"airtight\0origin\0--state=a\0"), ["origin", "--state=a"]);
-        assert_eq!(of_program(&["origin", "--state=a"]), ["origin", "--state=a"]);
-        assert_eq!(of_program(&["child", "--"]), [""; 0]);
-        assert_eq!(of_program(&[]), [""; 0]);
-    }
+    use crate::child::process::Process;
 
     #[tokio::test]
     async fn a_part_that_is_ending_has_no_settings_that_stand_in_the_way() {
         let mut child = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
-        let process = child::process::Process::of(child.id().unwrap().cast_signed()).unwrap();
+        let process = Process::of(child.id().unwrap().cast_signed()).unwrap();
         let handle = process.open().unwrap().unwrap();
-        let asked = asked("origin --listen=127.0.0.1:8000");
+        let asked = ["origin", "--listen=127.0.0.1:8000"].map(str::to_owned);
         let check = || check_arguments(Part::Origin1, &handle, &asked);
         // Just now it may still be taking its program's place, without a command line.
         let error = check().await.unwrap_err().to_string();
@@ -390,7 +336,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::new(temporary.path());
         folder.create().unwrap();
-        let this = child::process::Process::current().unwrap();
+        let this = Process::current().unwrap();
         for name in ["reporter", "reporter-leaving", "origin1-leaving"] {
             this.write(&folder.record(name)).unwrap();
         }

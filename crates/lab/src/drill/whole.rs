@@ -23,7 +23,7 @@ pub const LEGEND: [(&str, &str); 3] = [
     ),
     (
         "switch p99 ms",
-        "the time from a copy's failure, or its usual time, and from when there was another, until that was decided for, of 99 in 100 over both origins, rounded up to the next bound that they count by",
+        "the time from a copy's failure, or its usual time, until another was decided for, not counted while nobody had another, of 99 in 100 over both origins, rounded up to the next bound that they count by",
     ),
 ];
 
@@ -122,6 +122,7 @@ mod tests {
     #[test]
     fn a_decision_takes_less_than_half_a_target_duration() {
         assert_eq!(of(&bucket("0.9"), true, 1000).faults(), [""; 0]);
+        assert_eq!(of(&bucket("0.999"), true, 1000).faults(), [""; 0]);
         assert_eq!(of(&bucket("1.0"), true, 1000).faults(), ["switch p99 ms: 1000, at most 999"]);
         assert_eq!(of("", true, 1000).faults(), ["switches: 0, at least 1"]);
         assert_eq!(of("", false, 1000).faults(), [""; 0], "there was nothing to decide");

@@ -146,11 +146,14 @@ impl Composer {
         self.switches.lost(from, piece, since.max(self.missed_from(record, *number)));
     }
 
-    /// Where a copy in use is of no use: whether anybody has another one by now.
+    /// Where a copy in use is of no use: whether anybody has another one by now that is not known to be corrupt.
     pub(super) fn look_for_others(&mut self, record: &Record) {
-        let sources = &self.sources;
+        let (sources, fetches) = (&self.sources, &self.fetches);
         let copies = |name: &TrackName, number| {
-            record.track(name, number).map(|track| sources.copies(track, number)).unwrap_or_default()
+            let copies = record.track(name, number).map(|track| sources.copies(track, number));
+            let sound =
+                copies.into_iter().flatten().filter(|(from, piece)| !fetches.is_corrupt(*from, piece));
+            sound.filter_map(|(from, piece)| Some((from, piece.lineage()?.clone()))).collect()
         };
         self.switches.look(self.now, copies);
     }

@@ -103,15 +103,16 @@ pub enum Decision {
     },
     /// Another copy is taken than the one in use.
     #[error(
-        "number {number}: another copy of {track} is asked for, {after:?} after the one in use failed or was due \
-         and there was another"
+        "number {number}: another copy of {track} is asked for, {after:?} after the one in use failed or was due, \
+         not counted while nobody had another"
     )]
     Switched {
         /// The number.
         number: Number,
         /// The track.
         track: TrackName,
-        /// Since the copy in use was asked for in vain, or usually comes, and somebody has another.
+        /// Since the copy in use was asked for in vain, or usually comes, without the time in which, by then, nobody
+        /// had another.
         after: Duration,
     },
     /// A copy that does not pass the check.

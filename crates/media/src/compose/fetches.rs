@@ -176,6 +176,11 @@ impl Fetches {
         self.flying.values().any(|flight| flight.from == from && flight.piece == *piece)
     }
 
+    /// True of a copy that is never asked for again.
+    pub(super) fn is_corrupt(&self, from: SourceId, piece: &Piece) -> bool {
+        matches!(self.tried.get(&(from, piece.clone())), Some(Again::Never))
+    }
+
     pub(super) fn may_try(&self, from: SourceId, piece: &Piece, now: Monotonic) -> bool {
         match self.tried.get(&(from, piece.clone())) {
             None => true,
